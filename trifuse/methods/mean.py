@@ -1,0 +1,30 @@
+"""The plain mean of the sources: the baseline that every method must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from trifuse.methods.base import Card, method
+from trifuse.random import Random
+
+
+@method
+@dataclass(frozen=True)
+class Mean:
+    r"""Pixelwise mean, \(F = \frac{1}{N} \sum_k S_k\), for any number of sources, slices and volumes."""
+
+    card: ClassVar[Card] = Card(
+        name="mean",
+        title="Mean",
+        summary="Pixelwise mean of the sources: keeps everything, at 1/N of its contrast.",
+        dims=frozenset({2, 3}),
+    )
+
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """Mean over the sources; see `Method.fuse`."""
+        return torch.stack(list(sources)).mean(dim=0)
