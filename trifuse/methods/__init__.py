@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, str] = {
     "mean": "mean:Mean",
     "max": "max:Max",
+    "cddfuse": "cddfuse:CDDFuse",
+    "tgfuse": "tgfuse:TGFuse",
+    "u2fusion": "u2fusion:U2Fusion",
+    "swinfuse": "swinfuse:SwinFuse",
+    "dilran": "dilran:DILRAN",
 }
 """Name on the card -> file and class, in the order in which lists show them."""
 

@@ -124,12 +124,15 @@ def blended(first: Tensor, second: Tensor, strategy: Strategy, beyond: Tensor | 
 
 
 def activity(x: Tensor, axis: int, strategy: Strategy) -> Tensor:
-    """Activity along an axis, which is kept with length 1."""
-    if strategy == "l1_mean":
-        return x.abs().mean(dim=axis, keepdim=True)
-    if strategy == "l2_mean":
-        return torch.linalg.vector_norm(x, dim=axis, keepdim=True) / x.shape[axis]
-    return x.amax(dim=axis, keepdim=True)
+    """Activity along an axis, which is kept with length 1.
+
+    The norms are torch's own, as in the original: over 50,176 pixels their plain float32 sums differ from an exact
+    mean by up to 0.1 %, which parity has to share.
+    """
+    if strategy == "linf":
+        return x.amax(dim=axis, keepdim=True)
+    order = 1 if strategy == "l1_mean" else 2
+    return torch.linalg.vector_norm(x, order, dim=axis, keepdim=True) / x.shape[axis]
 
 
 def _mixed(first: Tensor, second: Tensor, a: Tensor, b: Tensor) -> Tensor:

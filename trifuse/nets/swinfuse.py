@@ -11,6 +11,7 @@ Visible Images", IEEE TIM 71, 2022, section III; windows after Liu et al., "Swin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
@@ -25,6 +26,7 @@ WINDOW = 7
 SHIFT = 3
 DEPTH = 6
 HEADS = (1, 2, 4)
+CHUNK = 32
 OFFICIAL = ("norm_up.", "prelu.")
 """Beginnings of the keys that only the original's checkpoints hold, for layers that it never runs."""
 
@@ -42,12 +44,12 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """Attends; `mask` `(k, 49, 49)` is added for the k windows of one image, over and over."""
+        """Attends; `mask` `(n, 49, 49)` is added to the scores."""
         q, k, v = self.qkv(windows).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         index = relative_positions().to(windows.device)
-        bias = self.relative_position_bias_table[index].permute(2, 0, 1).to(q.dtype)
+        bias = self.relative_position_bias_table[index].permute(2, 0, 1)[None].to(q.dtype)
         if mask is not None:
-            bias = (bias + mask[:, None].to(q.dtype)).repeat(len(q) // len(mask), 1, 1, 1)
+            bias = bias + mask[:, None].to(q.dtype)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return out
@@ -89,14 +91,12 @@ class Stage(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Block(heads) for _ in range(DEPTH))
 
-    def forward(self, windows: Tensor, size: tuple[int, int], stages: Stages) -> Tensor:
-        """The stage on the windows of images of `size`, without the residual round it."""
-        if stages == "first":
-            out: Tensor = self.blocks[0](windows)
-            return out
-        mask = shift_mask(*size).to(windows.device)
+    def forward(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
+        """All blocks on the windows of images of `size`, without the residual round the stage."""
+        count = size[0] * size[1] // WINDOW**2
+        mask = shift_mask(*size).to(windows.device).repeat(len(windows) // count, 1, 1)
         for index, block in enumerate(self.blocks):
-            windows = _shifted(block, windows, size, mask) if index % 2 else block(windows)
+            windows = _shifted(block, windows, size, mask) if index % 2 else in_chunks(block, windows)
         return windows
 
 
@@ -131,10 +131,20 @@ class SwinFuse(nn.Module):
     def encode(self, image: Tensor, stages: Stages | None = None) -> Tensor:
         """Features of an image; everything but the attention is token-wise, so it stays cut into windows throughout."""
         size = (image.shape[2], image.shape[3])
-        x: Tensor = self.patch_embed(windows_of(image))
+        windows = windows_of(image)
+        if (stages or self.stages) == "first":
+            return image_of(in_chunks(self._first_blocks, windows), size)
+        x = in_chunks(self.patch_embed, windows)
         for stage in (self.EN1_0, self.EN2_0, self.EN3_0):
-            x = stage(x, size, stages or self.stages) + x
+            x = stage(x, size) + x
         return image_of(self.norm(x), size)
+
+    def _first_blocks(self, windows: Tensor) -> Tensor:
+        x = self.patch_embed(windows)
+        for stage in (self.EN1_0, self.EN2_0, self.EN3_0):
+            x = stage.blocks[0](x) + x
+        normed: Tensor = self.norm(x)
+        return normed
 
     def decode(self, features: Tensor) -> Tensor:
         """Image `(B, 1, H, W)` in -1..1 from features."""
@@ -143,6 +153,11 @@ class SwinFuse(nn.Module):
     def forward(self, image: Tensor, stages: Stages | None = None) -> Tensor:
         """The image encoded and decoded, which is what training is about."""
         return self.decode(self.encode(image, stages))
+
+
+def in_chunks(step: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """A step on windows, a few at a time, so that what it makes on the way stays in the processor's cache."""
+    return torch.cat([step(*parts) for parts in zip(*(x.split(CHUNK) for x in tensors), strict=True)])
 
 
 def windows_of(image: Tensor) -> Tensor:
@@ -161,7 +176,7 @@ def image_of(windows: Tensor, size: tuple[int, int]) -> Tensor:
 def _shifted(block: Block, windows: Tensor, size: tuple[int, int], mask: Tensor) -> Tensor:
     """A block on windows that lie 3 pixels further right and down, wrapped round the borders and masked there."""
     rolled = image_of(windows, size).roll((-SHIFT, -SHIFT), dims=(2, 3))
-    out: Tensor = block(windows_of(rolled), mask)
+    out = in_chunks(block, windows_of(rolled), mask)
     return windows_of(image_of(out, size).roll((SHIFT, SHIFT), dims=(2, 3)))
 
 
