@@ -101,9 +101,11 @@ def test_pictures(kind: str, tmp_path: Path) -> None:
             grouped[group][f"module.{name}"] = value
         torch.save(grouped, tmp_path / f"{path.stem}.pth")
         sources = [tensor(golden["vis"]), tensor(golden["ir"])]
-        modes = {"mif": "saved_uint8"} if kind == "cddfuse_layers_" else {
-            mode: f"saved_uint8_{mode}" for mode in ("mif", "ivf", "ivf_on_medical")
-        }
+        modes = (
+            {"mif": "saved_uint8"}
+            if kind == "cddfuse_layers_"
+            else {mode: f"saved_uint8_{mode}" for mode in ("mif", "ivf", "ivf_on_medical")}
+        )
         for mode, name in modes.items():
             method = get("cddfuse")(weights=str(tmp_path / f"{path.stem}.pth"), mode=mode)
             with torch.inference_mode():

@@ -72,6 +72,4 @@ def test_losses(path: Path) -> None:
     features = torch.from_numpy(golden["features"]).permute(0, 3, 1, 2)
     gradients = losses.gradients(features).permute(0, 2, 3, 1)
     np.testing.assert_allclose(gradients, golden["features_grad"], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(
-        losses.information([features]), golden["features_grad_mean_square"], rtol=0, atol=1e-5
-    )
+    np.testing.assert_allclose(losses.information([features]), golden["features_grad_mean_square"], rtol=0, atol=1e-5)

@@ -70,7 +70,7 @@ class CDDFuse:
 
 
 def stretched(images: Tensor) -> Tensor:
-    """Each image `(B, 1, H, W)` from its minimum..maximum to 0..1; a constant image is clipped to 0..1, with a warning."""
+    """Each image `(B, 1, H, W)` from its minimum..maximum to 0..1; a constant one is clipped, with a warning."""
     low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
     span = high - low
     if bool((span == 0).any()):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse.methods.base import Card, method
 from trifuse.nets.dilran import from_state
@@ -58,9 +58,9 @@ class DILRAN:
         """
         net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
         height, width = sources[0].shape[2:]
-        even = [F.pad(source, (0, width % 2, 0, height % 2), mode="reflect") for source in sources]
+        even = [functional.pad(source, (0, width % 2, 0, height % 2), mode="reflect") for source in sources]
         fused = []
-        for pictures in zip(*(source.split(1) for source in even), strict=True):
+        for pictures in zip(*(source.chunk(len(source)) for source in even), strict=True):
             features = net.fe(torch.cat(pictures), batch_statistics=self.variant == "reference")
             fused.append(RULES[self.strategy](features))
         images: Tensor = net.recon(torch.cat(fused))
@@ -68,7 +68,7 @@ class DILRAN:
 
 
 def sfnn(features: Tensor) -> Tensor:
-    r"""Softmax feature nuclear norm: \(\sum_i w_i f_i\), \(w_i = n_i^2 / \sum_j n_j^2\), of `(N, C, H, W)` -> `(1, C, H, W)`.
+    r"""Softmax feature nuclear norm: \(\sum_i w_i f_i\), \(w_i = n_i^2 / \sum_j n_j^2\).
 
     \(n_i\) is the largest nuclear norm of a channel of \(f_i\) after a softmax over the channels of each pixel
     (section 2.3 of the paper).

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse.methods.base import Card, method
 from trifuse.nets.state import trained
@@ -60,7 +60,7 @@ class SwinFuse:
         net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
         reference = self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
         route = fused_by_tiles if reference else fused_whole
-        pairs = zip(*(source.split(1) for source in sources), strict=True)
+        pairs = zip(*(source.chunk(len(source)) for source in sources), strict=True)
         return torch.cat([route(net, [2 * image - 1 for image in pair], self.strategy) for pair in pairs])
 
 
@@ -68,8 +68,10 @@ def fused_whole(net: Network, images: Sequence[Tensor], strategy: Strategy) -> T
     """The corrected route: two images `(1, 1, H, W)` in -1..1 of any size -> fused in 0..1."""
     height, width = images[0].shape[2:]
     padding = (0, -width % WINDOW, 0, -height % WINDOW)
-    features = net.encode(F.pad(torch.cat(list(images)), padding, mode="replicate"), "all")[:, :, :height, :width]
-    first, second = features.split(1)
+    features = net.encode(functional.pad(torch.cat(list(images)), padding, mode="replicate"), "all")[
+        :, :, :height, :width
+    ]
+    first, second = features.chunk(2)
     return net.decode(blended(first, second, strategy) / 2) / 2 + 0.5
 
 
@@ -94,8 +96,8 @@ def fused_tile(net: Network, tile: Tensor, strategy: Strategy) -> Tensor:
     them is encoded and stands for all.
     """
     height, width = tile.shape[2:]
-    padded = F.pad(tile, (0, -width % WINDOW, 0, -height % WINDOW))
-    first, second = net.encode(padded, "first").split(1)
+    padded = functional.pad(tile, (0, -width % WINDOW, 0, -height % WINDOW))
+    first, second = net.encode(padded, "first").chunk(2)
     missing = TILE**2 // WINDOW**2 - padded[0, 0].numel() // WINDOW**2
     grey = net.encode(tile.new_zeros(1, 1, WINDOW, WINDOW), "first").flatten(2)
     fused = net.decode(blended(first, second, strategy, beyond=grey.repeat(1, 1, missing)))
@@ -132,7 +134,8 @@ def activity(x: Tensor, axis: int, strategy: Strategy) -> Tensor:
     if strategy == "linf":
         return x.amax(dim=axis, keepdim=True)
     order = 1 if strategy == "l1_mean" else 2
-    return torch.linalg.vector_norm(x, order, dim=axis, keepdim=True) / x.shape[axis]
+    norm: Tensor = torch.linalg.vector_norm(x, order, dim=axis, keepdim=True)
+    return norm / x.shape[axis]
 
 
 def _mixed(first: Tensor, second: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse.methods.base import Card, method
 from trifuse.nets.state import trained
@@ -63,11 +63,11 @@ class TGFuse:
 def padded_minimal(image: Tensor) -> Tensor:
     """`(B, 1, H, W)` extended below and to the right to multiples of 128 by repeating its edges."""
     height, width = image.shape[2:]
-    return F.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+    return functional.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
 
 
 def padded_reference(image: Tensor) -> Tensor:
     """`(B, 1, H, W)` in 0..255 extended with 128 by `256 - size mod 256` below and to the right."""
     height, width = image.shape[2:]
     below, right = REFERENCE_TILE - height % REFERENCE_TILE, REFERENCE_TILE - width % REFERENCE_TILE
-    return F.pad(image, (0, right, 0, below), value=MID_GREY)
+    return functional.pad(image, (0, right, 0, below), value=MID_GREY)

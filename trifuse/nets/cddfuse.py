@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.nets.state import State, fit
 
@@ -41,7 +41,7 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1)
-        normed = F.layer_norm(pixels, pixels.shape[-1:], self.body.weight, self.body.bias, 1e-5)
+        normed = functional.layer_norm(pixels, pixels.shape[-1:], self.body.weight, self.body.bias, 1e-5)
         return normed.permute(0, 3, 1, 2)
 
 
@@ -61,14 +61,14 @@ def channel_attention(qkv: Tensor, temperature: Tensor, projection: Tensor) -> T
     q, k, v = (part.flatten(2) for part in qkv.chunk(3, dim=1))
     heads, width = temperature.shape[0], q.shape[1]
     each = width // heads
-    gram = (q @ k.transpose(1, 2)).unflatten(1, (heads, each)).unflatten(3, (heads, each))
+    gram = (q @ k.transpose(1, 2)).reshape(-1, heads, each, heads, each)
     blocks = torch.diagonal(gram, dim1=1, dim2=3).permute(0, 3, 1, 2)
-    lengths = [torch.linalg.vector_norm(x, dim=2).clamp_min(1e-12).unflatten(1, (heads, each)) for x in (q, k)]
+    lengths = [torch.linalg.vector_norm(x, dim=2).clamp_min(1e-12).reshape(-1, heads, each) for x in (q, k)]
     cosine = blocks / (lengths[0].unsqueeze(3) * lengths[1].unsqueeze(2))
     attention = (cosine * temperature).softmax(dim=-1)
-    mixing = projection[:, :, 0, 0].unflatten(1, (heads, each)).transpose(0, 1) @ attention
-    out = v.transpose(1, 2) @ mixing.permute(0, 1, 3, 2).reshape(-1, width, width)
-    return out.transpose(1, 2).unflatten(2, space)
+    mixing = projection.reshape(width, heads, each).transpose(0, 1) @ attention
+    out: Tensor = v.transpose(1, 2) @ mixing.permute(0, 1, 3, 2).reshape(-1, width, width)
+    return out.transpose(1, 2).reshape(-1, width, *space)
 
 
 class RestormerAttention(nn.Module):
@@ -110,7 +110,7 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.dwconv(self.project_in(x)).chunk(2, dim=1)
-        out: Tensor = self.project_out(F.gelu(gate) * value)
+        out: Tensor = self.project_out(functional.gelu(gate) * value)
         return out
 
 
@@ -167,7 +167,7 @@ class Bottleneck(nn.Module):
 
 
 class DetailNode(nn.Module):
-    r"""Affine coupling of two halves: \(z_2 \mathrel{+}= \phi(z_1)\), \(z_1 \leftarrow z_1 e^{\rho(z_2)} + \eta(z_2)\)."""
+    r"""Affine coupling: \(z_2 \leftarrow z_2 + \phi(z_1)\), \(z_1 \leftarrow z_1 e^{\rho(z_2)} + \eta(z_2)\)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -266,7 +266,7 @@ class CDDFuse(nn.Module):
 
 def _summed(features: Tensor, count: int) -> Tensor:
     """Sum over the images of a stack `(count·B, C, H, W)`, times 2/count."""
-    total = features.unflatten(0, (count, -1)).sum(dim=0)
+    total = features.reshape(count, -1, *features.shape[1:]).sum(dim=0)
     return total if count == 2 else total * (2 / count)
 
 
@@ -276,4 +276,4 @@ def from_state(state: State, origin: str) -> CDDFuse:
     Raises:
         WeightsError: if the checkpoint is of another network.
     """
-    return fit(CDDFuse, state, origin).to(memory_format=torch.channels_last)
+    return fit(CDDFuse, state, origin)

@@ -11,8 +11,8 @@ Fusion", arXiv 2212.04661, 2022, section 2.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.nets.state import State, fit
 
@@ -23,7 +23,7 @@ UNUSED = ("fe.conv_id.", "fe.conv2.", "fe.bnorm.", "fe.fe.dilran.bnorm.")
 
 def attention_map(x: Tensor) -> Tensor:
     """P(x): average of each 2x2 pixels, spread over them, negative values cut off; even sides."""
-    return F.relu(F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="nearest"))
+    return functional.relu(functional.interpolate(functional.avg_pool2d(x, 2), scale_factor=2, mode="nearest"))
 
 
 class ResidualAttention(nn.Module):
@@ -35,8 +35,9 @@ class ResidualAttention(nn.Module):
 
     def forward(self, d: Tensor) -> Tensor:
         once: Tensor = self.conv_d(d)
-        twice = self.conv_d(once)
-        return d + attention_map(d) * (once + twice + self.conv_d(twice))
+        twice: Tensor = self.conv_d(once)
+        thrice: Tensor = self.conv_d(twice)
+        return d + attention_map(d) * (once + twice + thrice)
 
 
 class MultiScale(nn.Module):
@@ -59,7 +60,7 @@ class MultiScale(nn.Module):
     def _normed(self, x: Tensor, batch_statistics: bool) -> Tensor:
         norm = self.bnorm1
         if batch_statistics and not self.training:
-            return F.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)
+            return functional.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)
         normed: Tensor = norm(x)
         return normed
 
@@ -79,8 +80,9 @@ class Features(nn.Module):
             batch_statistics: outside training, whether batch norm takes the statistics of each picture itself, as
                 in the published results; else the stored ones.
         """
-        x = image + attention_map(image) * self.conv1(image)
-        return x + attention_map(x) * self.fe(x, batch_statistics)
+        x: Tensor = image + attention_map(image) * self.conv1(image)
+        deep: Tensor = self.fe(x, batch_statistics)
+        return x + attention_map(x) * deep
 
 
 class Reconstruction(nn.Module):
@@ -119,4 +121,4 @@ def from_state(state: State, origin: str) -> DILRAN:
     Raises:
         WeightsError: if the checkpoint is of another network.
     """
-    return fit(DILRAN, state, origin, unused=UNUSED).to(memory_format=torch.channels_last)
+    return fit(DILRAN, state, origin, unused=UNUSED)

@@ -24,7 +24,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def flat(checkpoint: Mapping[str, Any], prefix: str = "") -> State:
-    """One level of keys, nested groups joined by dots, every `module.` prefix removed, entries that are no tensors left out."""
+    """One level of keys: nested groups joined by dots, `module.` prefixes removed, what is no tensor left out."""
     state: State = {}
     for key, value in checkpoint.items():
         name = prefix + key.removeprefix("module.")
@@ -36,11 +36,11 @@ def flat(checkpoint: Mapping[str, Any], prefix: str = "") -> State:
 
 
 def fit(build: Callable[[], Network], state: Mapping[str, Tensor], origin: str, unused: Iterable[str] = ()) -> Network:
-    """The network that `build` makes, in evaluation mode, with the weights of `state`; nothing is copied or initialised in vain.
+    """The network that `build` makes, in evaluation mode, with the weights of `state`; nothing is initialised in vain.
 
     Args:
         build: makes the network; it is called on torch's meta device.
-        state: flat checkpoint; floating-point entries are cast to float32.
+        state: flat checkpoint; floating-point entries are cast to float32, kernels laid out channels last.
         origin: where the state came from, for messages.
         unused: beginnings of keys that may be there although the network never uses them.
 
@@ -54,8 +54,8 @@ def fit(build: Callable[[], Network], state: Mapping[str, Tensor], origin: str, 
     surplus = sorted(key for key in state if key not in wanted and not (skipped and key.startswith(skipped)))
     lacking = sorted(key for key in wanted if key not in state)
     if lacking or surplus:
-        what = f"lacks {len(lacking)} entries (first: {lacking[0]})" if lacking else f"has the foreign entry {surplus[0]}"
-        raise WeightsError(f"{origin}: not a checkpoint of {type(net).__name__}: it {what}; give weights of this network")
+        what = f"lacks {len(lacking)} entries (first: {lacking[0]})" if lacking else f"has a foreign entry {surplus[0]}"
+        raise WeightsError(f"{origin}: no checkpoint of {type(net).__name__}: it {what}; give weights of this network")
     filled: State = {}
     for key, shape in wanted.items():
         value = state[key]
@@ -64,7 +64,8 @@ def fit(build: Callable[[], Network], state: Mapping[str, Tensor], origin: str, 
                 f"{origin}: {key} has shape {tuple(value.shape)}, {type(net).__name__} wants {tuple(shape)}; "
                 "give weights of this network"
             )
-        filled[key] = (value.float() if value.is_floating_point() else value).reshape(shape)
+        value = (value.float() if value.is_floating_point() else value).reshape(shape)
+        filled[key] = value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
     net.load_state_dict(filled, strict=True, assign=True)
     return net.eval().requires_grad_(False)
 
@@ -85,7 +86,9 @@ def load_state(path: Path) -> State:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path}: cannot be read as a checkpoint ({first}); give a .safetensors or .pth file") from None
+        raise WeightsError(
+            f"{path}: cannot be read as a checkpoint ({first}); give a .safetensors or .pth file"
+        ) from None
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save `net.state_dict()`")
     return flat(content)

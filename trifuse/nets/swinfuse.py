@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.nets.state import State, fit
 
@@ -50,7 +50,7 @@ class WindowAttention(nn.Module):
         bias = self.relative_position_bias_table[index].permute(2, 0, 1)[None].to(q.dtype)
         if mask is not None:
             bias = bias + mask[:, None].to(q.dtype)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return out
 
@@ -64,7 +64,7 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
+        out: Tensor = self.fc2(functional.gelu(self.fc1(tokens)))
         return out
 
 
@@ -157,23 +157,25 @@ class SwinFuse(nn.Module):
 
 def in_chunks(step: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """A step on windows, a few at a time, so that what it makes on the way stays in the processor's cache."""
-    return torch.cat([step(*parts) for parts in zip(*(x.split(CHUNK) for x in tensors), strict=True)])
+    return torch.cat([step(*parts) for parts in zip(*(torch.split(x, CHUNK) for x in tensors), strict=True)])
 
 
 def windows_of(image: Tensor) -> Tensor:
     """`(B, C, H, W)` cut into its 7x7 windows `(B·h·w, 49, C)`, row by row."""
-    cut = image.unflatten(3, (-1, WINDOW)).unflatten(2, (-1, WINDOW))
-    return cut.permute(0, 2, 4, 3, 5, 1).reshape(-1, WINDOW**2, image.shape[1])
+    batch, channels, height, width = image.shape
+    cut = image.reshape(batch, channels, height // WINDOW, WINDOW, width // WINDOW, WINDOW)
+    return cut.permute(0, 2, 4, 3, 5, 1).reshape(-1, WINDOW**2, channels)
 
 
 def image_of(windows: Tensor, size: tuple[int, int]) -> Tensor:
     """The inverse of `windows_of` for images of `size`."""
     rows, columns = size[0] // WINDOW, size[1] // WINDOW
-    cut = windows.unflatten(1, (WINDOW, WINDOW)).unflatten(0, (-1, rows, columns))
-    return cut.permute(0, 5, 1, 3, 2, 4).reshape(-1, windows.shape[2], *size)
+    channels = windows.shape[2]
+    cut = windows.reshape(-1, rows, columns, WINDOW, WINDOW, channels)
+    return cut.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, *size)
 
 
-def _shifted(block: Block, windows: Tensor, size: tuple[int, int], mask: Tensor) -> Tensor:
+def _shifted(block: nn.Module, windows: Tensor, size: tuple[int, int], mask: Tensor) -> Tensor:
     """A block on windows that lie 3 pixels further right and down, wrapped round the borders and masked there."""
     rolled = image_of(windows, size).roll((-SHIFT, -SHIFT), dims=(2, 3))
     out = in_chunks(block, windows_of(rolled), mask)

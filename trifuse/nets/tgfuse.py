@@ -11,10 +11,11 @@ Adversarial Network", IEEE TIP 2023 (arXiv 2201.10147), section III.
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.nets.state import State, fit
 
@@ -32,12 +33,12 @@ class ConvLayer(nn.Module):
         super().__init__()
         self.last = last
         padding = kernel // 2
-        mode = "reflect" if padding else "zeros"
+        mode: Literal["reflect", "zeros"] = "reflect" if padding else "zeros"
         self.conv2d = nn.Conv2d(inputs, outputs, kernel, padding=padding, padding_mode=mode)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv2d(x)
-        return out if self.last else F.leaky_relu(out, 0.01)
+        return out if self.last else functional.leaky_relu(out, 0.01)
 
 
 class Residual(nn.Module):
@@ -51,8 +52,8 @@ class Residual(nn.Module):
         self.bn2 = nn.BatchNorm2d(WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(inner)) + x)
+        inner = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(inner)) + x)
 
 
 class Encode(nn.Module):
@@ -80,7 +81,7 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         q, k, v = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(q, k, v)
+        attended = functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return out
 
@@ -94,7 +95,7 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(2 * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
+        out: Tensor = self.fc2(functional.gelu(self.fc1(tokens)))
         return out
 
 
@@ -146,7 +147,7 @@ class Patches(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         patch = self.patch
-        cut = x.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))
+        cut = x.reshape(*x.shape[:2], x.shape[2] // patch, patch, x.shape[3] // patch, patch)
         return cut.permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
 
 
@@ -177,7 +178,7 @@ class ChannelTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pixels: Tensor = self.depatch(self.en(self.embedding(x)))
         rows, columns = x.shape[2] // CHANNEL_PATCH, x.shape[3] // CHANNEL_PATCH
-        cut = pixels.unflatten(2, (CHANNEL_PATCH, CHANNEL_PATCH)).unflatten(0, (-1, rows, columns))
+        cut = pixels.reshape(-1, rows, columns, WIDTH, CHANNEL_PATCH, CHANNEL_PATCH)
         return cut.permute(0, 3, 1, 4, 2, 5).reshape(x.shape)
 
 
@@ -194,7 +195,7 @@ class SpatialTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pixels: Tensor = self.depatch(self.en(self.embedding(x)))
         rows, columns = x.shape[2] // SPATIAL_PATCH, x.shape[3] // SPATIAL_PATCH
-        cut = pixels.unflatten(2, (SPATIAL_PATCH, SPATIAL_PATCH)).unflatten(1, (rows, columns))
+        cut = pixels.reshape(-1, rows, columns, SPATIAL_PATCH, SPATIAL_PATCH)
         return cut.permute(0, 1, 3, 2, 4).reshape(-1, 1, *x.shape[2:])
 
 
@@ -227,7 +228,7 @@ class TGFuse(nn.Module):
         features = self.encode(images)
         maps = relation_maps(self.strans3(self.ctrans3(features[3])))
         weight, bias = self.conv_out.conv2d.weight, self.conv_out.conv2d.bias
-        scales = [F.conv2d(x, weight) * m for x, m in zip(features, maps, strict=True)]
+        scales = [functional.conv2d(x, weight) * m for x, m in zip(features, maps, strict=True)]
         fused = enlarged(scales[3], 8) + enlarged(scales[2], 4) + enlarged(scales[1], 2) + scales[0]
         return fused if bias is None else fused + bias.view(1, 1, 1, 1)
 
@@ -235,13 +236,13 @@ class TGFuse(nn.Module):
         """Features of both images together `(B, 2, H, W)` at full, half, quarter and eighth size, 64 channels each."""
         features = [self.en0(self.conv_in1(images))]
         for encode in (self.en1, self.en2, self.en3):
-            features.append(encode(F.avg_pool2d(features[-1], 2)))
+            features.append(encode(functional.avg_pool2d(features[-1], 2)))
         return features
 
 
 def enlarged(x: Tensor, factor: int) -> Tensor:
     """Bilinear enlargement with the corner pixels in the corners."""
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)
+    return functional.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)
 
 
 def relation_maps(coarsest: Tensor) -> list[Tensor]:
@@ -260,4 +261,4 @@ def from_state(state: State, origin: str) -> TGFuse:
     """
     embedding = state.get("strans3.embedding.1.weight")
     width = 2048 if embedding is None else embedding.shape[0]
-    return fit(partial(TGFuse, width), state, origin).to(memory_format=torch.channels_last)
+    return fit(partial(TGFuse, width), state, origin)

@@ -6,9 +6,11 @@ Source: Xu, Ma, Jiang, Guo, Ling, "U2Fusion: A Unified Unsupervised Image Fusion
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.nets.state import State, fit
 
@@ -32,10 +34,10 @@ class Encoder(nn.Module):
             self.add_module(f"dense_block_conv{layer}", conv3x3(WIDTH * layer, WIDTH))
 
     def forward(self, images: Tensor) -> Tensor:
-        features = F.leaky_relu(self.conv1_1(images), SLOPE)
+        features = functional.leaky_relu(self.conv1_1(images), SLOPE)
         for layer in range(1, DENSE + 1):
             new = self.get_submodule(f"dense_block_conv{layer}")(features)
-            features = torch.cat([F.leaky_relu(new, SLOPE), features], dim=1)
+            features = torch.cat([functional.leaky_relu(new, SLOPE), features], dim=1)
         return features
 
 
@@ -45,12 +47,12 @@ class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = [WIDTH * (DENSE + 1), 128, 64, 32, 1]
-        for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+        for layer, (inputs, outputs) in enumerate(pairwise(widths), start=1):
             self.add_module(f"conv2_{layer}", conv3x3(inputs, outputs))
 
     def forward(self, features: Tensor) -> Tensor:
         for layer in range(1, 4):
-            features = F.leaky_relu(self.get_submodule(f"conv2_{layer}")(features), SLOPE)
+            features = functional.leaky_relu(self.get_submodule(f"conv2_{layer}")(features), SLOPE)
         return torch.tanh(self.get_submodule("conv2_4")(features)) / 2 + 0.5
 
 
@@ -89,4 +91,4 @@ def from_state(state: State, origin: str) -> U2Fusion:
     Raises:
         WeightsError: if the checkpoint is of another network.
     """
-    return fit(U2Fusion, from_tensorflow(state), origin).to(memory_format=torch.channels_last)
+    return fit(U2Fusion, from_tensorflow(state), origin)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.nets.state import State, fit
 
@@ -33,10 +33,10 @@ class Slice(nn.Sequential):
         super().__init__(OrderedDict(convolutions))
         self.halves = min(layers) > 0
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        x = F.max_pool2d(x, 2) if self.halves else x
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.max_pool2d(x, 2) if self.halves else x
         for convolution in self:
-            x = F.relu(convolution(x))
+            x = functional.relu(convolution(x))
         return x
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse.nets.cddfuse import CDDFuse
 from trifuse.train.losses.ssim import similarity
@@ -48,7 +48,7 @@ def dissimilarity(x: Tensor, y: Tensor) -> Tensor:
 
 def sobel(image: Tensor) -> Tensor:
     """Sobel derivatives `(B, 2, H, W)` of `(B, 1, H, W)` with zeros outside."""
-    return F.conv2d(image, _kernels(image), padding=1)
+    return functional.conv2d(image, _kernels(image), padding=1)
 
 
 def edges(image: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def edges(image: Tensor) -> Tensor:
 
 def derivatives(image: Tensor) -> Tensor:
     """Sobel derivatives `(B, 2, H, W)` as slopes per pixel (kernels over 8), edges repeated outside."""
-    return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), _kernels(image) / 8)
+    return functional.conv2d(functional.pad(image, (1, 1, 1, 1), mode="replicate"), _kernels(image) / 8)
 
 
 def _kernels(like: Tensor) -> Tensor:
@@ -81,9 +81,9 @@ def stage1(net: CDDFuse, visible: Tensor, infrared: Tensor) -> Terms:
     terms = {
         "ssim_visible": dissimilarity(visible, visible_hat),
         "ssim_infrared": dissimilarity(infrared, infrared_hat),
-        "mse_visible": F.mse_loss(visible_hat, visible),
-        "mse_infrared": F.mse_loss(infrared_hat, infrared),
-        "gradient": F.l1_loss(derivatives(visible), derivatives(visible_hat)),
+        "mse_visible": functional.mse_loss(visible_hat, visible),
+        "mse_infrared": functional.mse_loss(infrared_hat, infrared),
+        "gradient": functional.l1_loss(derivatives(visible), derivatives(visible_hat)),
         "decomposition": apart,
     }
     both = sum((terms[f"mse_{name}"] + 5 * terms[f"ssim_{name}"] for name in ("visible", "infrared")), start=0 * apart)

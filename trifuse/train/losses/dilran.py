@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse.train.losses.cddfuse import sobel
 
@@ -34,10 +34,12 @@ def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor
 def perceptual(features: Features, output: Tensor, target: Tensor) -> Tensor:
     """V: sum over the layers of the mean squared differences between features."""
     pairs = zip(features(output), features(target), strict=True)
-    return torch.stack([F.mse_loss(ours, theirs) for ours, theirs in pairs]).sum()
+    return torch.stack([functional.mse_loss(ours, theirs) for ours, theirs in pairs]).sum()
 
 
-def loss(output: Tensor, target: Tensor, features: Features | None, weights: tuple[float, float] = (0.2, 0.2)) -> Tensor:
+def loss(
+    output: Tensor, target: Tensor, features: Features | None, weights: tuple[float, float] = (0.2, 0.2)
+) -> Tensor:
     """The loss of a batch `(B, 1, H, W)` in 0..1; without `features` the term V is left out."""
-    total = F.mse_loss(output, target) + weights[0] * sobel_loss(output, target)
+    total = functional.mse_loss(output, target) + weights[0] * sobel_loss(output, target)
     return total if features is None else total + weights[1] * perceptual(features, output, target)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 Border = Literal["valid", "zeros", "reflect"]
 
@@ -34,13 +34,17 @@ def gaussian(size: int, sigma: float, like: Tensor) -> Tensor:
 
 
 def smoothed(x: Tensor, size: int = 11, sigma: float = 1.5, border: Border = "valid") -> Tensor:
-    """Gaussian mean around each pixel of `(B, C, H, W)`, each channel by itself."""
-    kernel = gaussian(size, sigma, x)
+    """Gaussian mean around each pixel of `(B, C, H, W)`, each channel by itself.
+
+    In one pass with the square window, as in the originals: two passes round differently, and where images are
+    flat the variances of similarity are small differences of such means.
+    """
+    weights = gaussian(size, sigma, x)
     flat = x.flatten(0, 1).unsqueeze(1)
     if border != "valid":
-        flat = F.pad(flat, [size // 2] * 4, mode="reflect" if border == "reflect" else "constant")
-    flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
-    return flat.squeeze(1).unflatten(0, x.shape[:2])
+        flat = functional.pad(flat, [size // 2] * 4, mode="reflect" if border == "reflect" else "constant")
+    flat = functional.conv2d(flat, torch.outer(weights, weights)[None, None])
+    return flat.reshape(*x.shape[:2], *flat.shape[2:])
 
 
 def similarity(x: Tensor, y: Tensor, *, top: float = 1.0, border: Border = "valid") -> Similarity:
@@ -55,7 +59,8 @@ def similarity(x: Tensor, y: Tensor, *, top: float = 1.0, border: Border = "vali
     moments = smoothed(torch.cat([x, y, x * x, y * y, x * y]), border=border)
     mean_x, mean_y, square_x, square_y, product = moments.chunk(5)
     c1, c2 = (0.01 * top) ** 2, (0.03 * top) ** 2
-    spread = square_x - mean_x.square() + square_y - mean_y.square()
-    contrast = (2 * (product - mean_x * mean_y) + c2) / (spread + c2)
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    return Similarity(luminance * contrast, contrast)
+    squares = mean_x.square() + mean_y.square()
+    spread = (square_x - mean_x.square()) + (square_y - mean_y.square()) + c2
+    shared = 2 * (product - mean_x * mean_y) + c2
+    ssim = ((2 * mean_x * mean_y + c1) * shared) / ((squares + c1) * spread)
+    return Similarity(ssim, shared / spread)

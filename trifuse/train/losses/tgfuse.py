@@ -48,5 +48,5 @@ def generator(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
 
 
 def perceptual(features: Callable[[Tensor], Tensor], fused: Tensor, source: Tensor) -> Tensor:
-    """Mean absolute distance between features of the fused image and of a source; over B it is a discriminator's loss."""
+    """Mean absolute distance of the features of two batches; over B it is a discriminator's loss."""
     return (features(fused) - features(source)).abs().mean()

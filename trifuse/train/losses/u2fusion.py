@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse.train.losses.ssim import similarity
 
@@ -24,7 +24,7 @@ def gradients(features: Tensor) -> Tensor:
     """Response of each channel of `(B, C, H, W)` to the 3x3 kernel of -1 amid eighths, zeros outside."""
     kernel = features.new_full((1, 1, 3, 3), 1 / 8)
     kernel[..., 1, 1] = -1
-    return F.conv2d(features, kernel.repeat(features.shape[1], 1, 1, 1), padding=1, groups=features.shape[1])
+    return functional.conv2d(features, kernel.repeat(features.shape[1], 1, 1, 1), padding=1, groups=features.shape[1])
 
 
 def information(layers: Sequence[Tensor]) -> Tensor:
@@ -59,9 +59,9 @@ def loss(
         weighting: "corrected" weights the squared errors image by image, as the paper says; "reference" has the
             product of the batch means, which is what the original's shapes come to.
     """
-    structure = sum(s * (1 - ssim(source, fused)) for s, source in zip(degrees, sources, strict=True))
-    errors = [mse(source, fused) for source in sources]
+    structure = torch.stack([1 - ssim(source, fused) for source in sources])
+    errors = torch.stack([mse(source, fused) for source in sources])
     if weighting == "reference":
-        errors = [error.mean() for error in errors]
-    intensity = sum((s * error).mean() for s, error in zip(degrees, errors, strict=True))
-    return torch.as_tensor(structure).mean() + 20 * intensity
+        errors = errors.mean(dim=1, keepdim=True)
+    weighted = degrees * structure + 20 * degrees * errors
+    return weighted.sum(dim=0).mean()
