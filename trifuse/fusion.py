@@ -85,6 +85,10 @@ class Settings:
             raise OptionError(f"upsample={self.upsample!r} is not known; choose before or after")
         if self.precision not in ("fp32", "bf16"):
             raise OptionError(f"precision {self.precision!r} is not known; choose fp32 or bf16")
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise OptionError(f"device {self.device!r} cannot be used: {str(error).splitlines()[0]}") from None
         if self.axis not in (0, 1, 2):
             raise OptionError(f"axis {self.axis} is not one of a volume's; choose 0, 1 or 2")
 
@@ -131,6 +135,8 @@ def fuse(
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")
     if samples < 1:
         raise OptionError(f"samples={samples} makes no picture; give 1 or more")
+    if not 0 <= seed < 2**32 - samples:
+        raise OptionError(f"seed {seed} is out of range; give 0 to {2**32 - samples - 1}")
     clock = time.perf_counter()
     images = [Image.of(source) for source in sources]
     if not 0 <= reference < len(images):
