@@ -26,6 +26,7 @@ COMMANDS = {
     "fuse": "fuse:fuse",
     "compare": "compare:compare",
     "evaluate": "evaluate:evaluate",
+    "bench": "bench:bench",
     "methods": "methods:methods",
 }
 """Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""
