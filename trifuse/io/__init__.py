@@ -142,7 +142,8 @@ def write(
         raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
     if kind not in ("nifti", "dicom") and image.dims == 3:
         raise InputError(
-            f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; save it as .nii.gz or .dcm, or save one slice"
+            f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; "
+            "save it as .nii.gz or .dcm, or save one slice"
         )
 
     def encode(draft: Path) -> None:

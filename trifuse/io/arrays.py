@@ -54,8 +54,8 @@ def like(image: Image, template: Any) -> Any:
     """The picture in the type of `template`, a source that a caller gave: type in, type out.
 
     numpy and torch get display values in the template's layout and number type (uint8 0..255, uint16 0 to the
-    top of its window, floats and all others 0..1 as float); nibabel and SimpleITK get native values and geometry; paths and
-    images get the `Image` itself. A colour result of a grey template gains the colour axis, and a grey
+    top of its window, floats and all others 0..1 as float); nibabel and SimpleITK get native values and geometry;
+    paths and images get the `Image` itself. A colour result of a grey template gains the colour axis, and a grey
     result of a colour template is repeated into it.
     """
     if isinstance(template, np.ndarray):
@@ -83,12 +83,12 @@ def to_itk(image: Image) -> Any:
     Raises:
         InputError: if the affine is sheared, which ITK cannot hold.
     """
-    import SimpleITK as sitk
+    import SimpleITK
 
     values = levels(image.pixels, 8) if image.channels == 3 else image.native().astype(np.float32)
     lps = LPS_TO_RAS @ image.affine
     if image.dims == 2:  # rows are the second axis of ITK
-        made = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(values, 0, -1)), isVector=True)
+        made = SimpleITK.GetImageFromArray(np.ascontiguousarray(np.moveaxis(values, 0, -1)), isVector=True)
         axes = lps[:2, [1, 0]]
         spacing = np.linalg.norm(axes, axis=0)
         if spacing.min() < 0.99 * np.linalg.norm(lps[:3, :2], axis=0).min():
@@ -96,7 +96,7 @@ def to_itk(image: Image) -> Any:
                 f"{image.origin}: a slice that is not axial has no place in a 2D ITK image; give a 3D volume"
             )
     else:
-        made = sitk.GetImageFromArray(np.ascontiguousarray(values.transpose(3, 2, 1, 0)), isVector=True)
+        made = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.transpose(3, 2, 1, 0)), isVector=True)
         axes = lps[:3, :3]
         spacing = np.linalg.norm(axes, axis=0)
     direction = axes / spacing
@@ -105,7 +105,7 @@ def to_itk(image: Image) -> Any:
     made.SetSpacing(spacing.tolist())
     made.SetDirection(direction.ravel().tolist())
     made.SetOrigin(lps[: len(spacing), 3].tolist())
-    return made if image.channels == 3 else sitk.VectorIndexSelectionCast(made, 0)
+    return made if image.channels == 3 else SimpleITK.VectorIndexSelectionCast(made, 0)
 
 
 def _from_numpy(array: NDArray[Any], origin: str = "array") -> Image:
@@ -127,7 +127,8 @@ def _from_torch(tensor: Any) -> Image:
     batch_like = len(shape) == 4 and shape[0] == 1 and shape[1] in (1, 3)
     if len(shape) not in (2, 3, 4) or (len(shape) > 2 and shape[0] not in (1, 3)) or batch_like:
         raise InputError(
-            f"tensor: no single image has shape {shape}; give (H, W), (1 or 3, H, W) or (1 or 3, X, Y, Z), without batch axis"
+            f"tensor: no single image has shape {shape}; give (H, W), (1 or 3, H, W) or (1 or 3, X, Y, Z), "
+            "without batch axis"
         )
     with guarded("tensor", "image"):
         values = tensor.detach().cpu()
@@ -136,7 +137,7 @@ def _from_torch(tensor: Any) -> Image:
 
 
 def _as_image(values: NDArray[Any], origin: str) -> Image:
-    """Image of channel-first values of numpy or torch, which keeps a copy so that the caller may go on with his array."""
+    """Image of channel-first values of numpy or torch; a copy, so that the caller may go on with the array."""
     if values.dtype.kind not in "biuf" or values.size == 0:
         return Image.from_native(values, origin=origin)  # which says what is wrong
     values = grey_if_equal(values)
@@ -170,7 +171,7 @@ def _in_order(values: tuple[NDArray[Any], tuple[str, ...]]) -> tuple[NDArray[Any
 
 
 def _from_itk(source: Any) -> Image:
-    import SimpleITK as sitk
+    import SimpleITK
 
     origin = "SimpleITK image"
     dims, components = source.GetDimension(), source.GetNumberOfComponentsPerPixel()
@@ -179,7 +180,7 @@ def _from_itk(source: Any) -> Image:
             f"{origin}: {dims}D with {components} components of {source.GetPixelIDTypeAsString()} is no image here; "
             "give 2D or 3D with 1 or 3 real components"
         )
-    array = sitk.GetArrayFromImage(source)
+    array = SimpleITK.GetArrayFromImage(source)
     values = array[None] if components == 1 else np.moveaxis(array, -1, 0)
     if dims == 3:
         values = values.swapaxes(1, 3)
@@ -215,7 +216,8 @@ def _like_numpy(image: Image, template: NDArray[Any]) -> NDArray[Any]:
     coloured = template.ndim > 2 and template.shape[-1] == 3
     values = _displayed(image, template.dtype, template)
     if image.channels == 1 and not coloured:
-        return values[0]
+        grey: NDArray[Any] = values[0]
+        return grey
     return np.ascontiguousarray(np.moveaxis(_with_channels(values, 3), 0, -1))
 
 

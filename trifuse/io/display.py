@@ -74,4 +74,5 @@ def levels(pixels: NDArray[np.float32], bits: int) -> NDArray[Any]:
     """Display values as uint8 or uint16, rounded half up: floor(x * (2^bits - 1) + 0.5); NaN becomes 0."""
     top = 2**bits - 1
     clipped = np.clip(np.nan_to_num(pixels.astype(np.float64), nan=0.0), 0, 1)
-    return np.floor(clipped * top + 0.5).astype(np.uint8 if bits == 8 else np.uint16)
+    whole: NDArray[Any] = np.floor(clipped * top + 0.5).astype(np.uint8 if bits == 8 else np.uint16)
+    return whole

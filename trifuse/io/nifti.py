@@ -19,7 +19,7 @@ from trifuse.io.sniff import is_gzip
 
 _TO_MM = {"meter": 1e3, "micron": 1e-3}
 _MARK = b"trifuse"
-"""Description in the headers we write: with it, cal_min and cal_max are the window, so that a display scale survives."""
+"""Description in the headers we write: with it, cal_min and cal_max are the window, so that it survives."""
 
 _RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
@@ -61,6 +61,7 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
     colours = len(number_type.names or ()) or 1
     request.check_size((*shape[:3], colours))
     frames = request.choose(int(np.prod(shape[3:], dtype=np.int64)), "volumes (4D)")
+    notes: tuple[str, ...]
     if len(frames) > 1:
         total = np.zeros((colours if colours < 4 else 3, *shape[:3]))
         for index in frames:

@@ -85,17 +85,17 @@ def pillow_values(picture: Picture) -> Values:
 
 def itk_values(path: Path, reader_name: str) -> Values:
     """Channel-first values of a picture in its own depth through the named reader of SimpleITK."""
-    import SimpleITK as sitk
+    import SimpleITK
 
-    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        reader = sitk.ImageFileReader()
+        reader = SimpleITK.ImageFileReader()
         reader.SetImageIO(reader_name)
         reader.SetFileName(str(path))
-        values = np.moveaxis(np.atleast_3d(sitk.GetArrayFromImage(reader.Execute())), -1, 0)
+        values = np.moveaxis(np.atleast_3d(SimpleITK.GetArrayFromImage(reader.Execute())), -1, 0)
     finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
     if values.shape[0] in (2, 4):
         return over_black(values[:-1], values[-1])
     return values, ()
@@ -138,12 +138,12 @@ def write(image: Image, path: Path, kind: str, bits: int) -> None:
 
 
 def _write_deep_colour(values: NDArray[Any], path: Path) -> None:
-    import SimpleITK as sitk
+    import SimpleITK
 
-    writer = sitk.ImageFileWriter()
+    writer = SimpleITK.ImageFileWriter()
     writer.SetImageIO("PNGImageIO")
     writer.SetFileName(str(path))
-    writer.Execute(sitk.GetImageFromArray(values, isVector=True))
+    writer.Execute(SimpleITK.GetImageFromArray(values, isVector=True))
 
 
 def _is_deep_colour(path: Path) -> bool:

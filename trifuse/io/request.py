@@ -51,8 +51,8 @@ class Request:
         needed = 4 * math.prod(int(n) for n in shape)
         if needed > self.limit:
             raise InputError(
-                f"{self.origin}: too large: its header announces {size} values, {needed / 2**30:.3g} GiB, and the limit is "
-                f"{self.limit / 2**30:.3g} GiB; crop it, or raise the limit with limit= or {LIMIT_VARIABLE} (bytes)"
+                f"{self.origin}: too large: its header announces {size} values, {needed / 2**30:.3g} GiB, and the "
+                f"limit is {self.limit / 2**30:.3g} GiB; crop it, or raise limit= or {LIMIT_VARIABLE} (bytes)"
             )
 
     def choose(self, count: int, what: str = "frames") -> range:

@@ -136,6 +136,7 @@ def _through_pillow(page: TiffPage, number: int, request: Request) -> Values:
         picture.load()
         if page.bitspersample > 8 and picture.mode not in ("I", "I;16", "I;16B", "F"):
             raise InputError(
-                f"{request.origin}: this {page.bitspersample}-bit TIFF cannot be unpacked without loss; save it uncompressed"
+                f"{request.origin}: this {page.bitspersample}-bit TIFF cannot be unpacked without loss; "
+                "save it uncompressed"
             )
         return pillow_values(picture)

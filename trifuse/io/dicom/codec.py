@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
-    """Stored values of frame `index`, `(rows, columns)` or `(rows, columns, 3)` in RGB; of all frames, stacked, if None.
+    """Stored values of frame `index`, `(rows, columns)` or `(rows, columns, 3)` in RGB; of all, stacked, if None.
 
     Raises:
         InputError: if nothing here can decode the transfer syntax.
@@ -43,8 +43,8 @@ def _has_decoder(get_decoder: Any, syntax: Any) -> bool:
 
 
 def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
-    """All frames `(frames, rows, columns[, 3])`, from a bare copy of the object without rescaling, which GDCM would apply."""
-    import SimpleITK as sitk
+    """All frames `(frames, rows, columns[, 3])`, from a bare copy without rescaling, which GDCM would apply."""
+    import SimpleITK
     from pydicom import Dataset as Bare
     from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
@@ -58,23 +58,23 @@ def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
     bare["PixelData"].is_undefined_length = True
     bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     bare.file_meta = dataset.file_meta
-    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.dcm"
         bare.save_as(path, enforce_file_format=False)
-        reader = sitk.ImageFileReader()
+        reader = SimpleITK.ImageFileReader()
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(path))
         try:
-            values = sitk.GetArrayFromImage(reader.Execute())
+            values = SimpleITK.GetArrayFromImage(reader.Execute())
         except RuntimeError as error:
             raise InputError(
-                f"{origin}: its pixels ({dataset.file_meta.TransferSyntaxUID.name}) are damaged or in a compression that "
-                "cannot be decoded; export it uncompressed"
+                f"{origin}: its pixels ({dataset.file_meta.TransferSyntaxUID.name}) are damaged or in a compression "
+                "that cannot be decoded; export it uncompressed"
             ) from error
         finally:
-            sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+            SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
     count, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
     size = (count, int(dataset.Rows), int(dataset.Columns), *((samples,) if samples > 1 else ()))
     return np.ascontiguousarray(values).reshape(size)

@@ -19,7 +19,7 @@ from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom.header import MAKER
 from trifuse.io.display import levels
 from trifuse.io.guard import guarded, quiet
-from trifuse.io.request import Request, one_line
+from trifuse.io.request import one_line
 from trifuse.io.sniff import is_dicom
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from trifuse.errors import InputError
 from trifuse.image import Image
 from trifuse.io.dicom import header as headers
 from trifuse.io.dicom.codec import decoded
-from trifuse.io.guard import brief, guarded
+from trifuse.io.guard import guarded
 from trifuse.io.picture import averaged
 from trifuse.io.request import Request
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
 def read_file(request: Request) -> Image:
@@ -36,6 +36,11 @@ def read_file(request: Request) -> Image:
 
     with guarded(request.origin, "DICOM"):
         dataset = load(request.path, request)
+        if not is_image(dataset):
+            what = dataset.SOPClassUID.name if dataset.get("SOPClassUID") else "an object of unknown class"
+            raise InputError(
+                f"{request.origin}: this DICOM file holds no image ({what}); give an image file or series folder"
+            )
         count = frame_count(dataset)
         check_pixels(dataset, count, request)
         if count > 1 and request.frame is None:
@@ -58,32 +63,22 @@ def load(path: Path, request: Request) -> Dataset:
     """Data set of a file, with large values left on disk until they are used.
 
     Raises:
-        InputError: if it is deflated beyond the memory limit, or a DICOM object without an image.
+        InputError: if it is deflated and unpacks beyond the memory limit.
     """
     import pydicom
 
     _check_deflated(path, request)
     dataset = pydicom.dcmread(path, force=True, defer_size=2**16)
-    if not is_image(dataset):
-        what = getattr(getattr(dataset.get("SOPClassUID"), "name", None), "strip", lambda: "unknown object")()
-        raise InputError(
-            f"{request.origin}: this DICOM file holds no image ({what}); give an image file or series folder"
-        )
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = (
-            pydicom.uid.ExplicitVRBigEndian
-            if not little
-            else pydicom.uid.ImplicitVRLittleEndian
-            if implicit
-            else pydicom.uid.ExplicitVRLittleEndian
-        )
+        explicit = pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian if implicit else explicit
     return dataset
 
 
 def is_image(dataset: Dataset) -> bool:
     """Whether a data set holds pixels."""
-    return "Rows" in dataset and "Columns" in dataset and any(name in dataset for name in _PIXELS)
+    return "Rows" in dataset and "Columns" in dataset and any(name in dataset for name in PIXELS)
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -104,10 +99,10 @@ def check_pixels(dataset: Dataset, count: int, request: Request) -> None:
         return
     subsampled = 2 / 3 if dataset.get("PhotometricInterpretation") == "YBR_FULL_422" else 1
     needed = int(np.prod(shape, dtype=np.int64) * int(dataset.BitsAllocated) * subsampled) // 8
-    if len(dataset.PixelData) < needed:
+    found = len(dataset.PixelData)
+    if found < needed:
         raise InputError(
-            f"{request.origin}: truncated: {len(dataset.PixelData)} bytes of pixels where the header announces {needed}; "
-            "copy it anew"
+            f"{request.origin}: truncated: {found} bytes of pixels where the header announces {needed}; copy it anew"
         )
 
 
@@ -128,16 +123,10 @@ def _check_deflated(path: Path, request: Request) -> None:
 
     from pydicom.filereader import read_file_meta_info
 
-    try:
-        meta = read_file_meta_info(path)
-    except Exception as error:
-        if "DICM" in brief(error):
-            return  # no preamble, hence not deflated
-        raise
-    if str(meta.get("TransferSyntaxUID", "")) != _DEFLATED:
-        return
     with path.open("rb") as stream:
-        stream.seek(132 + 12 + int(meta.FileMetaInformationGroupLength))
+        if _DEFLATED not in stream.read(1024):
+            return
+        stream.seek(132 + 12 + int(read_file_meta_info(path).FileMetaInformationGroupLength))
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         total, rest = 0, stream.read()
     while rest and not inflater.eof:

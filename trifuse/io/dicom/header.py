@@ -29,18 +29,49 @@ _MADE_BY = {
 }
 
 
+_USED = (
+    "Modality",
+    "Manufacturer",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
+    "ProtocolName",
+    "SequenceName",
+    "ContrastBolusAgent",
+    "FrameOfReferenceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "BitsStored",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+)
+"""Attributes that reading asks for."""
+
+
 def frame_header(dataset: Dataset, index: int) -> Dataset:
     """Header of frame `index` with everything at its top level, where single-frame objects have it.
 
-    The shared functional groups of an enhanced object are laid over its own attributes, those of the frame over
-    these. Frames of a nuclear medicine reconstruction follow each other along the normal of the first
-    (DICOM PS3.3 C.8.4.15).
+    Holds the attributes in `_USED`. The shared functional groups of an enhanced object are laid over its own
+    attributes, those of the frame over these. Frames of a nuclear medicine reconstruction follow each other along
+    the normal of the first (DICOM PS3.3 C.8.4.15).
     """
     from pydicom import Dataset as Flat
 
     header = Flat()
-    header.update({element.tag: element for element in dataset if element.VR != "SQ" and element.tag.group < 0x5400})
-    for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
+    for keyword in _USED:
         if keyword in dataset:
             header[keyword] = dataset[keyword]
     groups = list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]

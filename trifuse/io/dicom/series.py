@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from trifuse.image import Image
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom import header as headers
 from trifuse.io.dicom.codec import decoded
-from trifuse.io.dicom.frames import check_pixels, frame_count, is_image, load, native_values, read_file
+from trifuse.io.dicom.frames import PIXELS, check_pixels, frame_count, is_image, load, native_values, read_file
 from trifuse.io.guard import guarded
 from trifuse.io.request import Request, one_line
 from trifuse.io.sniff import is_dicom
@@ -39,28 +39,17 @@ def read_folder(request: Request) -> Image:
         InputError: if there is no image, or the images are of several series, frames of reference or sizes, or
             do not lie one behind the other at equal distances.
     """
-    files = _image_files(request)
-    if len(files) == 1:
-        return read_file(replace(request, path=files[0][0], origin=one_line(files[0][0])))
-    paths, datasets = zip(*files, strict=True)
-    flat = [headers.frame_header(dataset, 0) for dataset in datasets]
+    found = _image_files(request)
+    if len(found) == 1:
+        return read_file(replace(request, path=found[0].path, origin=one_line(found[0].path)))
+    if request.frame is not None:
+        raise InputError(f"{request.origin}: frame= is not for a series folder; give the file of the slice instead")
     with guarded(request.origin, "DICOM series"):
-        _check_one_series(datasets, flat, request)
-        request.check_size(
-            (len(flat), int(flat[0].Rows), int(flat[0].Columns), int(flat[0].get("SamplesPerPixel") or 1))
-        )
-
-    def native(index: int) -> NDArray[Any]:
-        origin = one_line(paths[index])
-        with guarded(origin, "DICOM"):
-            dataset = load(paths[index], request)
-            check_pixels(dataset, 1, replace(request, origin=origin))
-            return native_values(decoded(dataset, 0, origin), dataset, flat[index])
-
-    with guarded(request.origin, "DICOM series"):
-        if request.frame is not None:
-            raise InputError(f"{request.origin}: frame= is not for a series folder; give the file of the slice instead")
-        return stacked(flat, native, request)
+        flat = [piece.header for piece in found]
+        _check_one_series([piece.dataset for piece in found], flat, request)
+        samples = int(flat[0].get("SamplesPerPixel") or 1)
+        request.check_size((len(flat), int(flat[0].Rows), int(flat[0].Columns), samples))
+        return stacked(flat, lambda index: _native(found[index], request), request)
 
 
 def stacked(flat: Sequence[Dataset], native: Callable[[int], NDArray[Any]], request: Request) -> Image:
@@ -129,8 +118,17 @@ def _why_no_volume(positions: NDArray[np.float64], normal: NDArray[np.float64]) 
     )
 
 
-def _image_files(request: Request) -> list[tuple[Path, Dataset]]:
-    """Files of the folder that hold DICOM images, by name, with their headers."""
+@dataclass(frozen=True)
+class _Slice:
+    """A file of the series: its data set with the pixels still on disk, and its header (see `frame_header`)."""
+
+    path: Path
+    dataset: Dataset
+    header: Dataset
+
+
+def _image_files(request: Request) -> list[_Slice]:
+    """Files of the folder that hold DICOM images, by name."""
     try:
         entries = sorted(entry for entry in request.path.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -141,26 +139,36 @@ def _image_files(request: Request) -> list[tuple[Path, Dataset]]:
     for path in entries:
         if not path.is_file():
             continue
-        if not is_dicom(path):
-            if path.suffix.lower() == ".dcm":
-                raise InputError(
-                    f"{one_line(path)}: is named .dcm but is no DICOM file, or may not be read; remove or replace it"
-                )
-            continue
-        header = _header(path)
-        if is_image(header):
-            found.append((path, header))
+        if is_dicom(path):
+            found += _slice(path, request)
+        elif path.suffix.lower() == ".dcm":
+            raise InputError(
+                f"{one_line(path)}: is named .dcm but is no DICOM file, or may not be read; remove or replace it"
+            )
     if not found:
         inside = "is empty" if not entries else f"holds no DICOM image among its {len(entries)} entries"
         raise InputError(f"{request.origin}: the folder {inside}; give an image file or the folder of one DICOM series")
     return found
 
 
-def _header(path: Path) -> Dataset:
-    import pydicom
+def _slice(path: Path, request: Request) -> list[_Slice]:
+    """The file if it holds an image, else nothing."""
+    origin = one_line(path)
+    with guarded(origin, "DICOM"):
+        dataset = load(path, replace(request, origin=origin))
+        return [_Slice(path, dataset, headers.frame_header(dataset, 0))] if is_image(dataset) else []
 
-    with guarded(one_line(path), "DICOM"):
-        return pydicom.dcmread(path, force=True, defer_size=2**12)
+
+def _native(piece: _Slice, request: Request) -> NDArray[Any]:
+    """Native values of a slice; its encoded pixels are let go of at once."""
+    origin = one_line(piece.path)
+    with guarded(origin, "DICOM"):
+        check_pixels(piece.dataset, 1, replace(request, origin=origin))
+        values = native_values(decoded(piece.dataset, 0, origin), piece.dataset, piece.header)
+        for keyword in PIXELS:
+            if keyword in piece.dataset:
+                delattr(piece.dataset, keyword)
+        return values
 
 
 def _check_one_series(datasets: Sequence[Dataset], flat: Sequence[Dataset], request: Request) -> None:
