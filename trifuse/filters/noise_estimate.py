@@ -19,11 +19,14 @@ QUIET_SHARE = 0.06
 TO_DEVIATION = 2.34
 
 
-def noise_estimate(image: Plane, *, skip: int = 1, integer: bool = False) -> tuple[float, Plane]:
-    r"""Standard deviation of the noise in a grey image (H, W), and the map that it is the mean of.
+def noise_estimate(
+    image: NDArray[np.float64], *, skip: int = 1, integer: bool = False
+) -> tuple[float, Plane]:
+    r"""Standard deviation of the noise in an image (C, H, W) or (H, W), and the map (H, W) that it is the mean of.
 
     The size of the second difference, \(|I * [-1, 2, -1] * [-1, 2, -1]^T| / 6\), is smoothed along its own lines and
     opened with a disc at 6 % of its pixels, so that only noise is left; the deviation is 2.34 times the mean.
+    A colour image is averaged over its C channels first, and the deviation times sqrt(C).
 
     Args:
         skip: looks at every skip-th pixel only (noise of sensors is smoothed by demosaicing), each of the
@@ -32,15 +35,18 @@ def noise_estimate(image: Plane, *, skip: int = 1, integer: bool = False) -> tup
 
     Images smaller than the disc (29 pixels), which the original refuses, get the largest disc that fits.
     """
+    grey = image if image.ndim == 2 else image.mean(axis=0)
+    channels = 1 if image.ndim == 2 else len(image)
     half = DISC if skip == 1 else round(DISC / np.sqrt(skip))
-    noise = np.empty_like(image)
+    noise = np.empty_like(grey)
     for row in range(skip):
         for column in range(skip):
-            part = np.ascontiguousarray(image[row::skip, column::skip])
+            part = np.ascontiguousarray(grey[row::skip, column::skip])
             noise[row::skip, column::skip] = _quiet_part(part, half, integer)
     if skip > 1:
         noise = maximum_filter(noise, 2 * round(skip / 2) + 1, mode="nearest")
-    return TO_DEVIATION * float(noise.mean()), noise
+    noise *= TO_DEVIATION * np.sqrt(channels)
+    return float(noise.mean()), noise
 
 
 def _quiet_part(image: Plane, half: int, integer: bool) -> Plane:
