@@ -55,7 +55,7 @@ def _thresholds(threshold: float, half_width: int, shape: tuple[int, ...], *, in
     thresholds = [threshold] + [threshold / (2.4 * half_width) / 2**level for level in range(levels - 1)]
     if not integer:
         return thresholds
-    rounded = [int(np.floor(t + 0.5)) for t in thresholds]
+    rounded: list[float] = [int(np.floor(t + 0.5)) for t in thresholds]
     return rounded[:1] + [t for t in rounded[1:] if t >= LEAST_INTEGER_THRESHOLD]
 
 
