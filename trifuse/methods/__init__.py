@@ -17,6 +17,8 @@ REGISTRY: Registry[type[Method]] = Registry(
     "method",
     "trifuse.methods",
     {
+        "bitonicx": "bitonicx:BitonicX",
+        "laplacian": "laplacian:Laplacian",
         "mean": "mean:Mean",
         "max": "max:Max",
     },
