@@ -18,6 +18,7 @@ REGISTRY: Registry[type[Method]] = Registry(
     "trifuse.methods",
     {
         "bitonicx": "bitonicx:BitonicX",
+        "tfs-diff": "tfs_diff:TFSDiff",
         "laplacian": "laplacian:Laplacian",
         "mean": "mean:Mean",
         "max": "max:Max",
