@@ -192,6 +192,7 @@ def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> 
             f"{card.name} has no x{settings.scale}: {settings.upsampler} upsampling {settings.upsample} fusing"
         )
     for index, image in enumerate(images, start=1):
+        notes.extend(f"source {index}: {note}" for note in image.notes)
         if image.stored is not None and not np.isfinite(image.stored).all():
             notes.append(f"source {index} holds values that are not finite; they are shown as background")
         if float(image.pixels.max()) == float(image.pixels.min()):

@@ -167,6 +167,35 @@ def write(
     return publish(path, encode, provenance)
 
 
+def check_writable(path: str | Path) -> None:
+    """Raises early, before hours of work, what `write` would raise about a name.
+
+    Raises:
+        OptionError: if the suffix names no format.
+    """
+    _format_of(Path(path))
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Writes a text file whole or not at all; missing folders are made.
+
+    Raises:
+        InputError: if the place cannot be written to.
+    """
+    return publish(Path(path), lambda draft: _encode_text(draft, text), None)
+
+
+def beside(path: str | Path, word: str) -> Path:
+    """The path with `word` before its suffix: `fused.nii.gz` and "-uncertainty" give `fused-uncertainty.nii.gz`."""
+    path = Path(path)
+    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    return path.with_name(path.name[: len(path.name) - len(suffix)] + word + suffix)
+
+
+def _encode_text(draft: Path, text: str) -> None:
+    draft.write_text(text, encoding="utf-8")
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
