@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trifuse.errors import TrifuseError
+    from trifuse.evaluation import evaluate
     from trifuse.fusion import Fused, fuse
     from trifuse.image import Image, Modality
 
@@ -25,10 +26,11 @@ _HOMES = {
     "Image": "image",
     "Modality": "image",
     "TrifuseError": "errors",
+    "evaluate": "evaluation",
     "fuse": "fusion",
 }
 
-__all__ = ["Fused", "Image", "Modality", "TrifuseError", "__version__", "fuse"]
+__all__ = ["Fused", "Image", "Modality", "TrifuseError", "__version__", "evaluate", "fuse"]
 
 
 def __getattr__(name: str) -> Any:

@@ -39,7 +39,7 @@ def card(feature: str, title: str, of: str, notes: str = "") -> MetricCard:
         },
         notes=" ".join(
             [
-                "A window equal in both images counts as 1, as do two constant windows; one constant window counts as 0.",
+                "A window equal in both images counts as 1, as do two constant ones; one constant window counts as 0.",
                 notes,
             ]
         ).strip(),

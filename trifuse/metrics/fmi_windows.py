@@ -45,9 +45,7 @@ def _mean_information(x, y, rescaled_first):  # type: ignore[no-untyped-def]
                     b[3 * j + i] = y[row + i, column + j]
             flat_a = _distribution(a, p)
             flat_b = _distribution(b, q)
-            if flat_a and flat_b:
-                total += 1.0
-            elif _equal(a, b, rescaled_first):
+            if (flat_a and flat_b) or _equal(a, b, rescaled_first):
                 total += 1.0
             elif not (flat_a or flat_b):
                 total += _information(p, q)

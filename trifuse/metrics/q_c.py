@@ -28,8 +28,8 @@ CARD = MetricCard(
     volumes="generalised",
     min_size=YANG.size,
     variants={
-        "liu": "two sources, without guards: where the weight leaves 0..1 the quality is set to 0 or 1 (Liu's program); "
-        "NaN, with a warning, on black background"
+        "liu": "two sources, without guards: where the weight leaves 0..1 the quality is set to 0 or 1 (Liu's "
+        "program); NaN, with a warning, on black background"
     },
     notes="Guard as for Q_Y; covariances below 0 count as 0, and equal weights where all are 0.",
     pitfalls="It prefers whichever source F resembles: copying one source scores well.",

@@ -16,7 +16,7 @@ CARD = MetricCard(
     name="q_s",
     title="Piella's fusion quality index (Q_S)",
     summary="Local SSIM to the sources, each weighted by its local variance.",
-    formula="Q_S = mean over windows of sum_k l_k SSIM(S_k, F), l_k = s_k^2 / sum_j s_j^2, windows and constants of SSIM",
+    formula="Q_S = mean over windows of sum_k l_k SSIM(S_k, F), l_k = s_k^2 / sum_j s_j^2, windows as for SSIM",
     paper="Piella and Heijmans, Proc. ICIP, 2003",
     direction="high",
     range=(-1, 1),

@@ -32,8 +32,8 @@ CARD = MetricCard(
     min_size=YANG.size,
     variants={"liu": "without guards: NaN, with a warning, wherever both sources are flat (black background)"},
     notes=(
-        "Guard: windows whose variance is below 1e-9 of their mean square are flat, with variance and covariance 0, and "
-        "sources that are all flat share the weight. More than two sources: they agree where the smallest pairwise "
+        "Guard: windows whose variance is below 1e-9 of their mean square are flat, with variance and covariance 0, "
+        "and sources that are all flat share the weight. More than two sources: they agree where the smallest pairwise "
         "similarity reaches 0.75."
     ),
     pitfalls="Background counts in full. Values of unguarded programs on flat areas are rounding noise.",
@@ -59,7 +59,7 @@ def liu(fused: Pixels, sources: Sequence[Pixels], mask: Mask | None = None) -> f
     between = [unguarded_similarity(a, b, YANG) for a, b in combinations(sources, 2)]
     value = average(best_or_weighted(between, weighted, to_fused), mask, YANG.size)
     if np.isnan(value):
-        warnings.warn("q_y@liu: all sources are flat somewhere, 0/0 as in the original; use q_y", MetricWarning, stacklevel=2)
+        warnings.warn("q_y@liu: flat windows, 0/0 as in the original; use q_y", MetricWarning, stacklevel=2)
     return value
 
 
