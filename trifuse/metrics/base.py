@@ -255,7 +255,9 @@ def mask_of(mask: Any, fused: Pixels, sources: Sequence[Pixels]) -> Mask | None:
     else:
         chosen = np.asarray(mask) != 0
     if chosen.shape != fused.values.shape:
-        raise InputError(f"the mask has size {chosen.shape}, the images {fused.values.shape}; give one of the same size")
+        raise InputError(
+            f"the mask has size {chosen.shape}, the images {fused.values.shape}; give one of the same size"
+        )
     if not chosen.any():
         raise InputError("the mask selects no pixel; give another or none")
     return chosen

@@ -16,7 +16,7 @@ CARD = MetricCard(
     name="mef_ms_ssim",
     title="Multi-scale MEF-SSIM (MEF-MS-SSIM)",
     summary="MEF-SSIM at three scales: structure of the best patches that the sources allow, fine to coarse.",
-    formula="prod_s (mean MEF-SSIM at scale s)^e_s, s = 1..3, e = (0.0448, 0.2856, 0.3001) / 0.6305, 2 x 2 means between",
+    formula="prod_s (mean MEF-SSIM at scale s)^e_s, s = 1..3, e = (0.0448, 0.2856, 0.3001) / 0.6305, 2 x 2 means",
     paper="Ma, Zeng and Wang, IEEE Trans. Image Process. 24, 2015",
     direction="high",
     range=(0, 1),

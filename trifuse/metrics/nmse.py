@@ -30,6 +30,6 @@ def nmse(source: Pixels, fused: Pixels) -> float:
     """Relative squared difference from one source."""
     energy = float(np.mean(source.values**2))
     if energy == 0:
-        warnings.warn("nmse: the source is black; its energy is taken from the fused image", MetricWarning, stacklevel=2)
+        warnings.warn("nmse: the source is black; the energy is the fused image's", MetricWarning, stacklevel=2)
         return float(fused.values.any())
     return squared_error(source, fused) / energy

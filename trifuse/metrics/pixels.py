@@ -92,7 +92,9 @@ def pixels_of(image: ArrayLike, name: str = "image") -> Pixels:
     coloured = array.ndim in (3, 4) and array.shape[-1] == 3
     space = array.shape[:-1] if coloured else array.shape
     if len(space) not in (2, 3) or 0 in space:
-        raise InputError(f"{name}: shape {array.shape} is no image; give (H, W), (X, Y, Z) or either with a last axis of 3")
+        raise InputError(
+            f"{name}: shape {array.shape} is no image; give (H, W), (X, Y, Z) or either with a last axis of 3"
+        )
     values = np.ascontiguousarray(array, dtype=np.float64)
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):

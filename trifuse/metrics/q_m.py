@@ -27,7 +27,7 @@ CARD = MetricCard(
     reduce="weighted",
     volumes="slices",
     min_size=4,
-    notes="The three bands are added, not averaged, as in Liu's program: equal images have 3. No detail: 0 with a warning.",
+    notes="The three bands are added, not averaged, as in Liu's program: equal images have 3. No detail: 0.",
     pitfalls="The exponential works on grey levels: a difference of a few levels already counts as loss.",
 )
 

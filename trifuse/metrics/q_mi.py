@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
-
 from trifuse.metrics.base import MetricCard, metric
-from trifuse.metrics.histograms import binned_joint, entropy, entropy_of, information
+from trifuse.metrics.histograms import density, entropies, entropy_of, information
 from trifuse.metrics.pixels import MetricWarning, Pixels, stretched
 
 CARD = MetricCard(
@@ -40,10 +38,8 @@ def q_mi(source: Pixels, fused: Pixels) -> float:
 @metric(CARD, "dc2", reduce="mean", mask="pixels")
 def hundred_bins(source: Pixels, fused: Pixels) -> float:
     """(H + H) / H(joint) of 100 bins per image, in float32 on 0..1; 1 with a warning for two constant images."""
-    x, y = ((image.values / 255).astype(np.float32) for image in (source, fused))
-    pairs = binned_joint(x, y, 100)
-    joint = entropy(pairs)
-    if joint == 0:
+    rows, columns, whole = entropies(density(source.values, fused.values, 100))
+    if whole == 0:
         warnings.warn("q_mi@dc2: both images are constant; counted as 1", MetricWarning, stacklevel=2)
         return 1.0
-    return (entropy(pairs.sum(axis=1)) + entropy(pairs.sum(axis=0))) / joint
+    return (rows + columns) / whole

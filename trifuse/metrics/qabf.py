@@ -36,9 +36,9 @@ CARD = MetricCard(
         "-N..N, printed as 'QAB/F' by DDFM-PALM",
     },
     notes=(
-        "The default is the form behind the published numbers, with its two defects: G = g_F where strengths are equal, "
-        "and angles near +90 and -90 degrees count as opposite. Volumes use the corrected form: 3-D Sobel gradients, "
-        "A = 1 - theta/(pi/2), theta the angle between gradient lines. No gradient anywhere: 0 with a warning."
+        "The default is the form behind the published numbers, with its two defects: G = g_F where strengths are "
+        "equal, and angles near +90 and -90 degrees count as opposite. Volumes use the corrected form: 3-D Sobel "
+        "gradients, A = 1 - theta/(pi/2), theta the angle between gradient lines. No gradient anywhere: 0."
     ),
     pitfalls="Identical images reach 0.987 at most. Flat regions carry no weight, and noise in F is punished little.",
 )

@@ -32,7 +32,5 @@ def scd(fused: Pixels, sources: Sequence[Pixels]) -> Score:
     """Sum over the sources, and each source's correlation."""
     total = sum(source.values for source in sources)
     others = max(len(sources) - 1, 1)
-    terms = tuple(
-        pearson(source.values, fused.values - (total - source.values) / others, "scd") for source in sources
-    )
+    terms = tuple(pearson(source.values, fused.values - (total - source.values) / others, "scd") for source in sources)
     return Score(sum(terms), terms)

@@ -21,8 +21,9 @@ CARD = MetricCard(
     title="Structural similarity (SSIM)",
     summary="Local agreement of brightness, contrast and structure of the fused image with the sources.",
     formula=(
-        "SSIM = mean_k mean over windows of (2 m_S m_F + C1)(2 s_SF + C2) / ((m_S^2 + m_F^2 + C1)(s_S^2 + s_F^2 + C2)), "
-        "Gaussian window 11 x 11, sigma 1.5; C1 = (0.01 L)^2, C2 = (0.03 L)^2, L = 255"
+        "SSIM = mean_k mean over windows of (2 m_S m_F + C1)(2 s_SF + C2) / "
+        "((m_S^2 + m_F^2 + C1)(s_S^2 + s_F^2 + C2)), Gaussian window 11 x 11, "
+        "sigma 1.5; C1 = (0.01 L)^2, C2 = (0.03 L)^2, L = 255"
     ),
     paper="Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 2004",
     direction="high",

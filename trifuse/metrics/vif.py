@@ -84,7 +84,7 @@ def fidelity(source: Pixels, fused: Pixels, empty: float) -> float:
     """Ratio of carried to direct information over all scales and slices; `empty` where there is none."""
     carried = fused.once(("carried", source), lambda: _carried(source, fused))
     if carried.direct == 0:
-        warnings.warn(f"vif: a source is flat and carries no information; counted as {empty:g}", MetricWarning, stacklevel=2)
+        warnings.warn(f"vif: a flat source carries no information; counted as {empty:g}", MetricWarning, stacklevel=2)
         return empty
     return carried.through / carried.direct
 
