@@ -150,10 +150,11 @@ def fuse(
         raise OptionError(f"reference {reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    aligned = geometry.align(images, reference=reference, register=register)
+    on_grid = geometry.align(images, reference=reference, register=register)
+    aligned = on_grid.images
     align_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    notes = adaptations(chosen, aligned, settings)
+    notes = on_grid.notes + adaptations(chosen, aligned, settings)
     tensors = [_tensor(image, settings.device) for image in aligned]
     mean, std = _sampled(chosen, tensors, settings, samples, seed)
     fuse_s = time.perf_counter() - clock
