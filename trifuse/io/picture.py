@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trifuse.errors import InputError
 from trifuse.image import Image, guess_modality
 from trifuse.io.display import grey_if_equal, levels, over_black, picture_window
-from trifuse.io.guard import guarded
-from trifuse.io.request import Request
+from trifuse.io.guard import brief, guarded
+from trifuse.io.request import LIMIT_VARIABLE, Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -39,7 +40,7 @@ def read(request: Request, kind: str) -> Image:
 
     with (
         guarded(request.origin, kind.upper()),
-        _bomb_limit(request.limit),
+        _bomb_limit(request),
         Pillow.open(request.path, formats=[kind.upper()]) as picture,
     ):
         deep = kind == "png" and _is_deep_colour(request.path)
@@ -154,13 +155,18 @@ def _is_deep_colour(path: Path) -> bool:
 
 
 @contextmanager
-def _bomb_limit(limit: int) -> Iterator[None]:
+def _bomb_limit(request: Request) -> Iterator[None]:
     """Pillow's own guard against decompression bombs, which also sees animation frames, set to our limit."""
     from PIL import Image as Pillow
 
     before = Pillow.MAX_IMAGE_PIXELS
-    Pillow.MAX_IMAGE_PIXELS = limit // 8  # Pillow raises at twice this many pixels, of 4 bytes each here
+    # Pillow raises at twice this many pixels, which are 4 bytes each here.
+    Pillow.MAX_IMAGE_PIXELS = request.limit // 8 + 1
     try:
         yield
+    except Pillow.DecompressionBombError as error:
+        raise InputError(
+            f"{request.origin}: too large ({brief(error)}); crop it, or raise limit= or {LIMIT_VARIABLE} (bytes)"
+        ) from error
     finally:
         Pillow.MAX_IMAGE_PIXELS = before

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trifuse.errors import InputError
 from trifuse.image import Image
 from trifuse.io.display import levels, over_black
-from trifuse.io.guard import guarded, quiet
+from trifuse.io.guard import guarded, mute, quiet
 from trifuse.io.picture import Values, as_image, averaged, itk_values, pillow_values, upright
 from trifuse.io.request import Request
 
@@ -122,7 +122,8 @@ def _otherwise(page: TiffPage, number: int, request: Request) -> Values:
             f"{request.origin}: page {number} of 16-bit colour in {page.compression.name} compression cannot be "
             "unpacked; save it uncompressed"
         )
-    values, notes = itk_values(request.path, "TIFFImageIO")
+    with mute():
+        values, notes = itk_values(request.path, "TIFFImageIO")
     if values.dtype != np.uint16:
         raise InputError(f"{request.origin}: this 16-bit TIFF cannot be unpacked without loss; save it uncompressed")
     return values, notes
@@ -131,7 +132,7 @@ def _otherwise(page: TiffPage, number: int, request: Request) -> Values:
 def _through_pillow(page: TiffPage, number: int, request: Request) -> Values:
     from PIL import Image as Pillow
 
-    with Pillow.open(request.path, formats=["TIFF"]) as picture:
+    with mute(), Pillow.open(request.path, formats=["TIFF"]) as picture:
         picture.seek(number)
         picture.load()
         if page.bitspersample > 8 and picture.mode not in ("I", "I;16", "I;16B", "F"):

@@ -71,6 +71,7 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     from pydicom import Dataset as Flat
 
     header = Flat()
+    header.file_meta = dataset.file_meta
     for keyword in _USED:
         if keyword in dataset:
             header[keyword] = dataset[keyword]
