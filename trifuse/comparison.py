@@ -45,7 +45,7 @@ def compare(
     sources: Sequence[Any],
     names: Sequence[str] | None = None,
     *,
-    metrics: str | Sequence[str] = "default",
+    metrics: str | Sequence[str] = "core",
     reference: int = 0,
     register: Registration = "none",
     settings: Mapping[str, Any] | None = None,
@@ -66,7 +66,7 @@ def compare(
     for name in names or ():
         methods.get(name)
     images = [Image.of(source) for source in sources]
-    aligned = list(geometry.align(images, reference=reference, register=register))
+    aligned = geometry.align(images, reference=reference, register=register).images
     done = Comparison(aligned, {}, {}, {}, {})
     for name in track(list(names or methods.names()), "methods"):
         try:

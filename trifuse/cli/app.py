@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 our bug, 2 bad input or usage, 3 finished with failed case
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from typing import Annotated
 
@@ -54,10 +55,17 @@ def _root(
         print(context.get_help())
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Our own warnings are notes to the user; those of libraries are not his business."""
+    if category.__module__.startswith("trifuse"):
+        print(f"note: {message}", file=sys.stderr)
+
+
 def main() -> None:
     """Runs a command; a `TrifuseError` becomes one message on stderr and exit code 2, anything else code 1."""
     from trifuse.errors import TrifuseError
 
+    warnings.showwarning = _show_warning
     try:
         app()
     except TrifuseError as error:

@@ -25,6 +25,10 @@ _DEFAULT = named(
 )
 
 PROTOCOLS: dict[str, Protocol] = {
+    "core": Protocol(
+        named("en sd sf ag mi vif qabf ssim scd cc psnr mse rmse mae"),
+        "the metrics that nearly every fusion paper prints; quick",
+    ),
     "default": Protocol(_DEFAULT, "one well-defined variant of every common metric, for any number of sources"),
     "all": Protocol(tuple(names()), "the default variant of every metric"),
     "cddfuse": Protocol(
