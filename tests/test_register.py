@@ -114,12 +114,11 @@ def test_registration_is_repeatable() -> None:
     assert np.array_equal(once, again)
 
 
-@pytest.mark.parametrize("kind", ["rigid", "affine"])
-def test_left_stays_left(kind: str) -> None:
+def test_left_stays_left() -> None:
     grid = head()
     other = head(mirrored=True)
     other = replace(other, affine=rigid((0, 5, 8), (6, -8, 3)) @ other.affine)
-    image = align([grid, other], register=kind).images[1]  # type: ignore[arg-type]
+    image = align([grid, other], register="rigid").images[1]
     ball = np.argwhere(image.pixels[0] > 0.8).mean(axis=0)
     place = grid.affine @ [*ball, 1]
     assert place[:3] == pytest.approx([-30, 20, 5], abs=2)
@@ -142,9 +141,13 @@ def test_deformation_is_undone_in_part() -> None:
 def test_shifted_and_turned_picture_is_found() -> None:
     grid = Image(picture()[None].astype(np.float32))
     moving = Image(picture((5, -7), 12)[None].astype(np.float32))
+    angle, middle = np.deg2rad(12), np.array([48.0, 48.0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    by_index = np.eye(4)
+    by_index[:2, :2], by_index[:2, 3] = turn, middle + [5, -7] - turn @ middle
+    assert miss_mm(moving, grid, grid.affine @ by_index @ np.linalg.inv(grid.affine)).max() < 0.2
     aligned = align([grid, moving], register="rigid")
-    inside = np.s_[:, 12:-12, 12:-12]
-    assert np.abs(aligned.images[1].pixels - grid.pixels)[inside].mean() < 0.01
+    assert np.abs(aligned.images[1].pixels - grid.pixels).mean() < 0.012  # most of it the blur of interpolation
     assert "moved" in aligned.notes[0]
 
 
@@ -171,12 +174,8 @@ def test_picture_of_other_pixel_size_is_laid_over_the_reference() -> None:
 
 def test_low_overlap_is_warned_of() -> None:
     grid = head()
-    away = np.zeros_like(grid.pixels)
-    away[:, :, :, -14:] = grid.pixels[:, :, :, -14:]
-    apart = replace(
-        grid, pixels=np.ascontiguousarray(away[:, :, ::-1, ::-1] * 0.5 + 0.1 * (away[:, :, ::-1, ::-1] > 0))
-    )
-    thin = replace(apart, pixels=apart.pixels[..., :3], affine=apart.affine)
+    crown = replace(grid, pixels=np.ascontiguousarray(grid.pixels[..., 33:]), affine=grid.affine)
+    thin = replace(crown, pixels=crown.pixels[..., :3])
     with pytest.warns(RegistrationWarning, match="overlaps the reference"):
         result = registered(thin, grid)
     assert any("too thin" in note for note in result.notes())
