@@ -90,6 +90,10 @@ class Settings:
             raise OptionError(f"upsampler={self.upsampler!r} is not known; choose bicubic or sr3")
         if self.precision not in ("fp32", "bf16"):
             raise OptionError(f"precision {self.precision!r} is not known; choose fp32 or bf16")
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise OptionError(f"device {self.device!r} cannot be used: {str(error).splitlines()[0]}") from None
         if self.axis not in (0, 1, 2):
             raise OptionError(f"axis {self.axis} is not one of a volume's; choose 0, 1 or 2")
 
@@ -138,16 +142,19 @@ def fuse(
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")
     if samples < 1:
         raise OptionError(f"samples={samples} makes no picture; give 1 or more")
+    if not 0 <= seed < 2**32 - samples:
+        raise OptionError(f"seed {seed} is out of range; give 0 to {2**32 - samples - 1}")
     clock = time.perf_counter()
     images = [Image.of(source) for source in sources]
     if not 0 <= reference < len(images):
         raise OptionError(f"reference {reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    aligned = geometry.align(images, reference=reference, register=register)
+    on_grid = geometry.align(images, reference=reference, register=register)
+    aligned = on_grid.images
     align_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    notes = adaptations(chosen, aligned, settings)
+    notes = on_grid.notes + adaptations(chosen, aligned, settings)
     tensors = [_tensor(image, settings.device) for image in aligned]
     mean, std = _sampled(chosen, tensors, settings, samples, seed)
     fuse_s = time.perf_counter() - clock
@@ -186,6 +193,7 @@ def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> 
             f"{card.name} has no x{settings.scale}: {settings.upsampler} upsampling {settings.upsample} fusing"
         )
     for index, image in enumerate(images, start=1):
+        notes.extend(f"source {index}: {note}" for note in image.notes)
         if image.stored is not None and not np.isfinite(image.stored).all():
             notes.append(f"source {index} holds values that are not finite; they are shown as background")
         if float(image.pixels.max()) == float(image.pixels.min()):
