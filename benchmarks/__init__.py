@@ -1,1 +1,1 @@
-"""Side-by-side measurements of speed, runnable by anyone."""
+"""Speed measurements that anyone can repeat: `python -m benchmarks NAME`."""

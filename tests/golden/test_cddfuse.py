@@ -14,9 +14,10 @@ from tests.golden.goldens import check_topic, each, files
 from tests.golden.recipes import digest, meta_shapes, stream
 from trifuse.methods import get
 from trifuse.nets.cddfuse import CDDFuse, from_state
-from trifuse.nets.state import load_state
+from trifuse.nets.state import flat
 from trifuse.random import Random
 from trifuse.train.losses import cddfuse as losses
+from trifuse.weights import load
 
 KINDS = ("cddfuse_layers_", "cddfuse_batch_", "cddfuse_image_", "cddfuse_losses_", "cddfuse_checkpoint_")
 GROUPS = ("DIDF_Encoder", "DIDF_Decoder", "BaseFuseLayer", "DetailFuseLayer")
@@ -120,7 +121,7 @@ def test_pictures(kind: str, tmp_path: Path) -> None:
 @torch.inference_mode()
 @each("cddfuse", "cddfuse_checkpoint_", suffix=".pth")
 def test_checkpoint(path: Path) -> None:
-    state = load_state(path)
+    state = flat(load(path))
     net = from_state(state, str(path))
     made_with = [np.load(p) for p in files("cddfuse", "cddfuse_layers_")]
     same = [golden for golden in made_with if str(golden["weights_sha256"]) == digest(state)]

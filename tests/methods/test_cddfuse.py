@@ -19,7 +19,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_without_weights_it_says_how_to_give_them() -> None:
-    with pytest.raises(WeightsError, match=r"cddfuse.*--option weights=FILE.*trifuse weights add"):
+    with pytest.raises(
+        WeightsError, match=r"cddfuse.*trifuse weights add cddfuse-official FILE.*--option weights=FILE"
+    ):
         fused(CDDFuse(), pictures(2, 8, 8))
 
 

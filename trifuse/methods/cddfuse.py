@@ -20,6 +20,9 @@ from trifuse.random import Random
 
 Mode = Literal["mif", "ivf", "ivf_on_medical"]
 
+WEIGHTS = "cddfuse-official"
+"""Name of the weights that are taken unless others are given."""
+
 
 @method
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class CDDFuse:
         paper="Zhao, Bai, Zhang, Zhang, Zhang, Xu, Chen, Timofte, Van Gool, CDDFuse, CVPR 2023, pp. 5906-5916",
         sources=(2, 2),
         min_size=2,
-        weights="cddfuse",
+        weights=WEIGHTS,
         notes="The first source plays the visible image (MRI), the second the infrared one (CT, PET, SPECT). "
         "The result is stretched to 0..1 by its own minimum and maximum, as in the original, which destroys absolute "
         "intensity; rescale=false keeps the network's own range. mode names what the decoder adds before its "
@@ -44,7 +47,7 @@ class CDDFuse:
         "generalisation, which needs no other weights.",
     )
 
-    weights: str = field(default="", metadata={"help": "checkpoint file or name in the catalogue of weights"})
+    weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     mode: Mode = field(default="mif", metadata={"help": "what the decoder adds: mif, ivf or ivf_on_medical"})
     rescale: bool = field(default=True, metadata={"help": "stretch the result to 0..1, as the original does"})
     joint: bool = field(default=False, metadata={"help": "fuse all sources at once instead of folding pairs"})
@@ -59,7 +62,7 @@ class CDDFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
+        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         fused = net(sources, self._residual(sources))
         return stretched(fused) if self.rescale else fused
 

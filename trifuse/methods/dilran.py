@@ -22,6 +22,9 @@ from trifuse.random import Random
 Strategy = Literal["sfnn", "average", "addition", "fl1n", "l1nw", "al1nw", "fer"]
 Variant = Literal["reference", "corrected"]
 
+WEIGHTS = "dilran-official"
+"""Name of the weights that are taken unless others are given."""
+
 
 @method
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class DILRAN:
         "Fusion, arXiv 2212.04661, 2022",
         sources=(2, None),
         min_size=2,
-        weights="dilran",
+        weights=WEIGHTS,
         notes="The published results were made without switching batch norm to evaluation, so that each picture is "
         "normed by its own statistics. variant=reference (default) keeps that, since the stored statistics mix two "
         "uses of one layer and lose 1.75 dB on the authors' test split; variant=corrected uses the stored ones, as "
@@ -46,7 +49,7 @@ class DILRAN:
         "one pixel.",
     )
 
-    weights: str = field(default="", metadata={"help": "checkpoint file or name in the catalogue of weights"})
+    weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     variant: Variant = field(default="reference", metadata={"help": "statistics of the picture, or the stored ones"})
     strategy: Strategy = field(default="sfnn", metadata={"help": "fusion rule of the features"})
 
@@ -56,7 +59,7 @@ class DILRAN:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
+        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         height, width = sources[0].shape[2:]
         even = [functional.pad(source, (0, width % 2, 0, height % 2), mode="reflect") for source in sources]
         fused = []

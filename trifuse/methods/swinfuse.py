@@ -25,6 +25,9 @@ EPSILON = 1e-5
 Strategy = Literal["l1_mean", "l2_mean", "linf"]
 Variant = Literal["auto", "reference", "corrected"]
 
+WEIGHTS = "swinfuse-official"
+"""Name of the weights that are taken unless others are given."""
+
 
 @method
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class SwinFuse:
         "activity per channel and per pixel and decoded.",
         paper="Wang, Chen, Shao, Li, Zhang, SwinFuse, IEEE Transactions on Instrumentation and Measurement 71, 2022",
         sources=(2, 2),
-        weights="swinfuse",
+        weights=WEIGHTS,
         notes="In the original each stage returns after its first block, so that 83 % of its parameters are never "
         "used and no window is shifted; it fuses tiles of 224x224 by the sum of two blends (twice the amplitude "
         "that the decoder was trained for) and stretches the result by its minimum and maximum. variant=reference "
@@ -47,7 +50,7 @@ class SwinFuse:
         "of the original, whose other blocks are untrained, corrected for those trained here.",
     )
 
-    weights: str = field(default="", metadata={"help": "checkpoint file or name in the catalogue of weights"})
+    weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     variant: Variant = field(default="auto", metadata={"help": "auto (follows the weights), reference or corrected"})
     strategy: Strategy = field(default="l1_mean", metadata={"help": "activity: l1_mean, l2_mean or linf"})
 
@@ -57,7 +60,7 @@ class SwinFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
+        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         reference = self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
         route = fused_by_tiles if reference else fused_whole
         pairs = zip(*(source.chunk(len(source)) for source in sources), strict=True)

@@ -21,6 +21,9 @@ Padding = Literal["minimal", "reference"]
 REFERENCE_TILE = 256
 MID_GREY = 128.0
 
+WEIGHTS = "tgfuse-official"
+"""Name of the weights that are taken unless others are given."""
+
 
 @method
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class TGFuse:
         "transformers, over channels and over the whole image.",
         paper="Rao, Wu, Xu, TGFuse, IEEE Transactions on Image Processing 2023, arXiv 2201.10147",
         sources=(2, 2),
-        weights="tgfuse",
+        weights=WEIGHTS,
         notes="The order matters: give the anatomical image (MRI) first, the luma of CT, PET or SPECT second. "
         "padding=minimal (default) repeats the edges up to the next multiple of 128; padding=reference is the "
         "original's way: grey 128 below and to the right, a whole further 256 where the side is already a multiple "
@@ -43,7 +46,7 @@ class TGFuse:
         "million parameters (549 MB); checkpoints with a narrower spatial transformer load as well.",
     )
 
-    weights: str = field(default="", metadata={"help": "checkpoint file or name in the catalogue of weights"})
+    weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     padding: Padding = field(default="minimal", metadata={"help": "minimal, or reference as the original pads"})
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
@@ -52,7 +55,7 @@ class TGFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
+        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         height, width = sources[0].shape[2:]
         pad = padded_reference if self.padding == "reference" else padded_minimal
         visible, infrared = (pad(source * 255) for source in sources)

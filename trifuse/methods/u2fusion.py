@@ -24,6 +24,9 @@ TO_YCBCR = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.08
 TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.34414, -0.71414), (1.0, 1.772, 0.0))
 """Y, Cb, Cr -> RGB as in the original."""
 
+WEIGHTS = "u2fusion-official"
+"""Name of the weights that are taken unless others are given."""
+
 
 @method
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class U2Fusion:
         "44(1):502-518, 2022",
         sources=(2, 2),
         min_size=2,
-        weights="u2fusion",
+        weights=WEIGHTS,
         notes="The order matters: the authors put PET first and MRI second; more than two sources are folded from "
         "left to right. The output is compressed (black near 0.03, white near 0.9). variant=corrected (default) "
         "keeps that range and carries the colour of all sources; variant=reference divides by the largest value of "
@@ -48,7 +51,7 @@ class U2Fusion:
         "The authors' weights have no licence: give your own copy of them.",
     )
 
-    weights: str = field(default="", metadata={"help": "checkpoint file or name in the catalogue of weights"})
+    weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     variant: Variant = field(default="corrected", metadata={"help": "corrected, or reference as published"})
 
     def __post_init__(self) -> None:
@@ -61,7 +64,7 @@ class U2Fusion:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        net = trained(from_state, self.weights, self.card.name).to(sources[0].device)
+        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         if self.variant == "corrected":
             fused: Tensor = net(*sources)
             return fused

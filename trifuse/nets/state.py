@@ -1,8 +1,8 @@
-"""Checkpoints as networks want them: flat, in float32, complete.
+"""Checkpoints as networks want them: under bare names, in float32, complete.
 
-Official files come in several wrappings: groups of state dicts (CDDFuse), keys that begin with `module.`
-(saved from a data-parallel wrapper), half precision, counters of shape (1,). `flat` takes the wrapping off and
-`fit` fills a network with what is inside, or says in one line why it does not belong there.
+Official files come in several wrappings: `module.` in the keys (saved from a data-parallel wrapper), a state dict
+among other things, half precision, counters of shape (1,). `flat` takes the wrapping off, `fit` fills a network with
+what is inside or says in one line why it does not belong there, and `trained` does both for a method.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from trifuse import weights
 from trifuse.errors import WeightsError
 
 State = dict[str, Tensor]
 """Key -> tensor, without any wrapping."""
 
+WRAPPERS = ("state_dict.", "model.", "params.")
+"""What training programs put their state dict into."""
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def flat(checkpoint: Mapping[str, Any], prefix: str = "") -> State:
-    """One level of keys: nested groups joined by dots, `module.` prefixes removed, what is no tensor left out."""
-    state: State = {}
-    for key, value in checkpoint.items():
-        name = prefix + key.removeprefix("module.")
-        if isinstance(value, Mapping):
-            state |= flat(value, "" if key in ("state_dict", "model", "params") and not prefix else f"{name}.")
-        elif isinstance(value, Tensor):
-            state[name] = value
-    return state
+def flat(checkpoint: Mapping[str, Tensor]) -> State:
+    """The same tensors under bare names: every `module` taken out, and what wraps all names (`state_dict`) as well."""
+    bare = {".".join(part for part in key.split(".") if part != "module"): x for key, x in checkpoint.items()}
+    for wrapper in WRAPPERS:
+        if bare and all(key.startswith(wrapper) for key in bare):
+            return {key.removeprefix(wrapper): x for key, x in bare.items()}
+    return bare
 
 
 def fit(build: Callable[[], Network], state: Mapping[str, Tensor], origin: str, unused: Iterable[str] = ()) -> Network:
@@ -70,52 +71,25 @@ def fit(build: Callable[[], Network], state: Mapping[str, Tensor], origin: str, 
     return net.eval().requires_grad_(False)
 
 
-def load_state(path: Path) -> State:
-    """The flat state of a checkpoint file; pickles are read without running code from them.
-
-    Raises:
-        WeightsError: if the file is missing, damaged or no checkpoint.
-    """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file; give the path of a checkpoint")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return flat(load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path}: cannot be read as a checkpoint ({first}); give a .safetensors or .pth file"
-        ) from None
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save `net.state_dict()`")
-    return flat(content)
-
-
-def trained(from_state: Callable[[State, str], Network], weights: str, method: str) -> Network:
+def trained(from_state: Callable[[State, str], Network], name: str, method: str) -> Network:
     """The network of a method with the weights that its user asked for; read once, then kept.
 
     Args:
         from_state: makes the network from a flat state and its origin.
-        weights: path of a checkpoint, or the name of an entry of the catalogue.
+        name: entry of the catalogue of weights, name of added weights, or path of a checkpoint.
         method: name of the method, for messages.
 
     Raises:
         WeightsError: if there are no such weights, or they do not fit.
     """
-    path = Path(weights).expanduser()
-    if not weights or not path.is_file():
-        wanted = f"there are no weights {weights!r}" if weights else "no weights are installed"
-        raise WeightsError(
-            f"method {method}: {wanted}; give a checkpoint with --option weights=FILE "
-            "or install one with `trifuse weights add`"
-        )
-    return _kept(from_state, path.resolve(), path.stat().st_mtime_ns)  # type: ignore[return-value]
+    try:
+        path = weights.path(name)
+    except WeightsError as error:
+        raise WeightsError(f"method {method}: {error}; or give a checkpoint: --option weights=FILE") from None
+    return _kept(from_state, path, path.stat().st_mtime_ns)  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=4)
 @torch.inference_mode(False)
 def _kept(from_state: Callable[[State, str], nn.Module], path: Path, changed: int) -> nn.Module:
-    return from_state(load_state(path), str(path))
+    return from_state(flat(weights.load(path)), str(path))
