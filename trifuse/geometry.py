@@ -58,13 +58,14 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
         message = "pictures (2D) and volumes (3D) cannot be mixed; give slices only, or volumes only"
         raise GridError(message, grid_table(images, reference))
     if register == "none":
-        if all(same_grid(grid, image) for image in images):
+        if not any(differences(image, grid) for image in images):
             return Aligned(list(images), [])
         message = 'the images lie on different grids; bring them onto one with --register rigid (register="rigid")'
         raise GridError(message, grid_table(images, reference))
     from trifuse.register import registered
 
-    aligned, notes = [], []
+    aligned: list[Image] = []
+    notes: list[str] = []
     for number, image in enumerate(images, start=1):
         if image is grid:
             aligned.append(image)
@@ -87,7 +88,7 @@ def same_grid(a: Image, b: Image, tolerance_mm: float = TOLERANCE_MM) -> bool:
 
 def has_geometry(image: Image) -> bool:
     """Whether the image knows its place and its size in mm, unlike a picture or a plain array."""
-    return not np.allclose(image.affine, PICTURE_AFFINE)
+    return not any(np.allclose(image.affine, default) for default in (PICTURE_AFFINE, np.eye(4)))
 
 
 def orientation(image: Image) -> str:
@@ -114,8 +115,11 @@ def placed_over(image: Image, grid: Image) -> tuple[Image, str]:
     If one of them has no geometry, their positions in mm mean nothing to each other: the image is then laid
     over the field of view of the grid, edge on edge.
     """
-    if (has_geometry(image) and has_geometry(grid)) or same_grid(image, grid):
+    if same_grid(image, grid):
         return image, ""
+    if has_geometry(image) and has_geometry(grid):
+        foreign = "frame of reference" in differences(image, grid)
+        return image, "has another frame of reference: its header says little about its place" if foreign else ""
     factors = [n / wanted for n, wanted in zip(image.space, grid.space, strict=True)]
     remark = f"has no comparable geometry: its {_size(image)} pixels were laid over the reference's field of view"
     if max(factors) / min(factors) > 1.02:
@@ -124,10 +128,16 @@ def placed_over(image: Image, grid: Image) -> tuple[Image, str]:
 
 
 def differences(image: Image, grid: Image) -> list[str]:
-    """In which respects an image lies on another grid: dimensions, size, spacing, orientation, angle, origin."""
+    """In which respects an image lies elsewhere than a grid, in words; empty if it shares the grid.
+
+    Frames of reference differ only where both images name one.
+    """
     if image.dims != grid.dims:
         return ["dimensions"]
-    found = []
+    named = image.frame_of_reference and grid.frame_of_reference
+    found = ["frame of reference"] if named and image.frame_of_reference != grid.frame_of_reference else []
+    if same_grid(image, grid):
+        return found
     if image.space != grid.space:
         found.append("size")
     if not np.allclose(image.spacing, grid.spacing, rtol=1e-4, atol=TOLERANCE_MM / max(grid.space)):
@@ -138,7 +148,7 @@ def differences(image: Image, grid: Image) -> list[str]:
         found.append(f"angle ({angle:.2g} degrees)")
     if not np.allclose(image.affine[:3, 3], grid.affine[:3, 3], atol=TOLERANCE_MM):
         found.append("origin")
-    return found if found or same_grid(image, grid) else ["position"]
+    return found or ["position"]
 
 
 def grid_table(images: Sequence[Image], reference: int) -> str:

@@ -49,8 +49,8 @@ def resampled(image: Image, grid: Image, transform: sitk.Transform, source: Matr
     """The image on the grid of another, linearly, pixels and stored values alike.
 
     Where the grid is coarser than the image, the image is smoothed first to the resolution of the grid, since
-    skipping voxels would alias. Beyond the image's field of view pixels are 0, and stored values as low as the
-    image's own lowest (or the low end of its window, if that is lower).
+    skipping voxels would alias. Beyond the image's field of view pixels are 0, and stored values as dark as the
+    image's own darkest (or the dark end of its window, if that is darker).
 
     Args:
         transform: points of the grid -> points of the image, in the space that both matrices lead to.
@@ -75,6 +75,12 @@ def resampled(image: Image, grid: Image, transform: sitk.Transform, source: Matr
     if stored is not None:
         exact = stored.astype(np.result_type(stored.dtype, np.float32))
         finite = exact[np.isfinite(exact)]
-        lowest = min(image.window[0], float(finite.min())) if finite.size else 0.0
-        stored = carried(exact, lowest)
+        stored = carried(exact, _outside(image.window, finite))
     return replace(image, pixels=carried(image.pixels, 0.0), stored=stored, affine=grid.affine.copy())
+
+
+def _outside(window: tuple[float, float], finite: NDArray[Any]) -> float:
+    dark, bright = window
+    if finite.size == 0:
+        return dark
+    return max(dark, float(finite.max())) if dark > bright else min(dark, float(finite.min()))

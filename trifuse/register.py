@@ -16,30 +16,34 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from trifuse.errors import GridError
 from trifuse.geometry import Matrix, Registration, grid_table, lps
 from trifuse.image import Image
-from trifuse.itk import itk_image, itk_values, resampled
+from trifuse.itk import itk_image, resampled
 from trifuse.progress import track
+from trifuse.similarity import Pair, Picture, itk_pair, mutual_information, region_of
 
-SEED = 20091
-BINS = 32
-SAMPLES = 60_000
-FINEST_VOXELS = 600_000
+DEFORMING_SAMPLES = 15_000
+"""Voxels that a deformation is optimised on, whose many parameters make each of them costly."""
+
 LOW_OVERLAP = 0.5
+"""Overlap below which geometry is no start, and below which a result is warned of."""
+
 KEPT_OVERLAP = 0.7
+"""Share of the overlap at the start that a registration must keep to be believed."""
+
 LARGEST_TILT = 10.0
+"""Degrees between two slices up to which they are taken for one plane."""
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""ITU-R BT.601."""
+
 STAGES: dict[str, list[tuple[str, int]]] = {
     "rigid": [("rigid", 4), ("rigid", 2), ("rigid", 1)],
     "affine": [("rigid", 4), ("rigid", 2), ("affine", 2), ("affine", 1)],
@@ -106,7 +110,7 @@ def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label
     moving, offset = _picture(image, world, grid)
     remarks = [f"lies {abs(offset):.1f} mm beside the reference's plane, which is ignored"] if abs(offset) > 0.5 else []
     idle = _cannot(fixed, moving)
-    pair = _Pair(fixed, moving)
+    pair = Pair(fixed, moving)
     start = sitk.Transform(fixed.dims, sitk.sitkIdentity)
     if idle:
         transform, information = start, None
@@ -148,55 +152,16 @@ def _world(grid: Image) -> Matrix:
     plane = np.eye(4)
     plane[:3, :3] = np.column_stack([axes, normal / np.linalg.norm(normal)])
     plane[:3, 3] = grid.affine[:3, 3]
-    return np.linalg.inv(plane)
+    return np.asarray(np.linalg.inv(plane), dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class _Picture:
-    """Grey values `(*space)` to register by, and where they lie: indices -> world (d + 1, d + 1)."""
-
-    values: NDArray[np.float32]
-    matrix: Matrix
-
-    @property
-    def dims(self) -> int:
-        return self.values.ndim
-
-    @cached_property
-    def spacing(self) -> NDArray[np.float64]:
-        return np.asarray(np.linalg.norm(self.matrix[: self.dims, : self.dims], axis=0))
-
-    def points(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """World coordinates `(n, d)` of the voxels of a mask."""
-        indices = np.argwhere(mask)
-        return np.asarray(indices @ self.matrix[: self.dims, : self.dims].T + self.matrix[: self.dims, self.dims])
-
-    def coarser(self, smooth_mm: float, grid_mm: float) -> _Picture:
-        """Smoothed (standard deviation in mm) and thinned out to at most `grid_mm`, keeping four voxels an axis."""
-        sigma = [smooth_mm / s if s < grid_mm else 0.0 for s in self.spacing]
-        smooth = ndimage.gaussian_filter(self.values, sigma, mode="nearest", truncate=3)
-        counts = zip(self.spacing, self.values.shape, strict=True)
-        steps = [max(1, min(int(grid_mm / s + 1e-6), n // 4)) for s, n in counts]
-        thinned = smooth[tuple(slice(None, None, step) for step in steps)]
-        return _Picture(thinned, self.matrix @ np.diag([*steps, 1.0]))
-
-    @cached_property
-    def foreground(self) -> NDArray[np.bool_]:
-        """Tissue: brighter than half of Otsu's threshold, holes filled; everything if that is next to nothing."""
-        otsu = sitk.OtsuThresholdImageFilter()
-        otsu.Execute(itk_image(self.values, np.eye(self.dims + 1)))
-        mask = ndimage.binary_fill_holes(self.values > otsu.GetThreshold() / 2)
-        assert mask is not None
-        return mask if mask.mean() > 0.01 else np.ones_like(mask)
-
-
-def _picture(image: Image, world: Matrix, grid: Image) -> tuple[_Picture, float]:
+def _picture(image: Image, world: Matrix, grid: Image) -> tuple[Picture, float]:
     """What an image is registered by, and its distance in mm from the plane of the grid (0 for volumes)."""
     values = np.nan_to_num(image.pixels, nan=0.0, posinf=1.0, neginf=0.0)
     grey = values[0] if image.channels == 1 else np.tensordot(LUMA, values, axes=1)
     matrix = world @ image.affine
     if image.dims == 3:
-        return _Picture(grey, matrix), 0.0
+        return Picture(grey, matrix), 0.0
     tilt = float(np.degrees(np.arcsin(np.clip(np.abs(matrix[2, :2] / image.spacing).max(), 0, 1))))
     if tilt > LARGEST_TILT:
         raise GridError(
@@ -204,10 +169,10 @@ def _picture(image: Image, world: Matrix, grid: Image) -> tuple[_Picture, float]
             "slices are registered within their plane, give the volumes instead",
             grid_table([grid, image], 0),
         )
-    return _Picture(grey, matrix[np.ix_([0, 1, 3], [0, 1, 3])]), float(matrix[2, 3])
+    return Picture(grey, matrix[np.ix_([0, 1, 3], [0, 1, 3])]), float(matrix[2, 3])
 
 
-def _cannot(fixed: _Picture, moving: _Picture) -> str:
+def _cannot(fixed: Picture, moving: Picture) -> str:
     """Why there is nothing to optimise, or an empty text."""
     if min(*fixed.values.shape, *moving.values.shape) < 4:
         return "is too thin to be registered (fewer than 4 voxels on one axis): placed by its geometry"
@@ -239,94 +204,7 @@ def _one_thread() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
-class _Pair:
-    """The two pictures, coarse enough to be compared quickly: what quality is measured on."""
-
-    def __init__(self, fixed: _Picture, moving: _Picture) -> None:
-        extent = fixed.spacing * np.array(fixed.values.shape)
-        natural = float(np.prod(fixed.spacing) ** (1 / fixed.dims))
-        self.finest = max(natural, float((np.prod(extent) / FINEST_VOXELS) ** (1 / fixed.dims)))
-        self.extent = extent
-        self._whole = (_stretched(fixed), _stretched(moving))
-        self.fixed, self.moving = self.level(2)
-
-    def level(self, factor: int) -> tuple[_Picture, _Picture]:
-        """Both pictures at `factor` times the finest grid."""
-        grid_mm = factor * self.finest
-        fixed, moving = self._whole
-        smooth_mm = 0.5 * grid_mm if factor > 1 else 0.0
-        return fixed.coarser(smooth_mm, grid_mm), moving.coarser(smooth_mm, grid_mm / 2 if factor > 1 else grid_mm)
-
-    def overlap(self, transform: sitk.Transform) -> float:
-        """Common tissue as a share of the smaller of the two tissue regions."""
-        own = self.fixed.foreground
-        other = _mask_on(self.moving, self.fixed, transform)
-        volumes = [p.foreground.sum() * np.prod(p.spacing) for p in (self.fixed, self.moving)]
-        common = np.count_nonzero(own & other) * np.prod(self.fixed.spacing)
-        return float(min(1.0, common / min(volumes)))
-
-    def displacement(self, transform: sitk.Transform) -> tuple[float, float]:
-        """Mean and largest distance between where tissue lies and where it was placed, in mm."""
-        points = self.fixed.points(self.fixed.foreground)
-        points = points[:: max(1, len(points) // 2000)]
-        moved = np.array([transform.TransformPoint([float(x) for x in point]) for point in points])
-        distances = np.linalg.norm(moved - points, axis=1)
-        return float(distances.mean()), float(distances.max())
-
-    def information(self, *transforms: sitk.Transform) -> list[float]:
-        """Mutual information in nats after each transform, over the tissue that either picture has in any of them."""
-        region = _region(self.fixed, self.moving, *transforms)
-        found = []
-        for transform in transforms:
-            method = _method(self.fixed, region)
-            method.SetInitialTransform(transform)
-            found.append(-float(method.MetricEvaluate(*_itk(self.fixed, self.moving))))
-        return found
-
-
-def _stretched(picture: _Picture) -> _Picture:
-    """Contrast of the tissue spread over 0..1, so that a few hot voxels do not use up the histogram's bins."""
-    inside = picture.values[picture.values > picture.values.min()]
-    low, high = np.percentile(inside, [0.5, 99.5]) if inside.size else (0.0, 1.0)
-    low = min(float(low), float(picture.values.min()))
-    span = max(float(high) - low, 1e-12)
-    return replace(picture, values=np.clip((picture.values - low) / span, 0, 1).astype(np.float32))
-
-
-def _itk(fixed: _Picture, moving: _Picture) -> tuple[sitk.Image, sitk.Image]:
-    return itk_image(fixed.values, fixed.matrix), itk_image(moving.values, moving.matrix)
-
-
-def _mask_on(moving: _Picture, fixed: _Picture, transform: sitk.Transform) -> NDArray[np.bool_]:
-    mask = itk_image(moving.foreground.astype(np.uint8), moving.matrix)
-    reference = itk_image(fixed.values, fixed.matrix)
-    return np.asarray(itk_values(sitk.Resample(mask, reference, transform, sitk.sitkNearestNeighbor, 0)) > 0)
-
-
-def _region(fixed: _Picture, moving: _Picture, *transforms: sitk.Transform) -> NDArray[np.bool_]:
-    """Tissue of either picture and a margin around it, on the fixed one's grid."""
-    region = fixed.foreground.copy()
-    for transform in transforms:
-        region |= _mask_on(moving, fixed, transform)
-    return np.asarray(ndimage.binary_dilation(region, iterations=2))
-
-
-def _method(fixed: _Picture, region: NDArray[np.bool_]) -> sitk.ImageRegistrationMethod:
-    """Mattes mutual information over a region of the fixed picture."""
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(BINS)
-    method.SetMetricFixedMask(itk_image(region.astype(np.uint8), fixed.matrix))
-    method.SetInterpolator(sitk.sitkLinear)
-    share = SAMPLES / max(1, np.count_nonzero(region))
-    if share < 1:
-        method.SetMetricSamplingStrategy(method.RANDOM)
-        method.SetMetricSamplingPercentage(share, SEED)
-    return method
-
-
-def _optimised(
-    pair: _Pair, kind: Registration, label: str
-) -> tuple[sitk.Transform, tuple[float, float], Sequence[str]]:
+def _optimised(pair: Pair, kind: Registration, label: str) -> tuple[sitk.Transform, tuple[float, float], Sequence[str]]:
     """The transform from reference to image, mutual information before and after, and remarks."""
     remarks = []
     identity = sitk.Transform(pair.fixed.dims, sitk.sitkIdentity)
@@ -348,7 +226,7 @@ def _optimised(
     return transform, (before, after), remarks
 
 
-def _rigid(pair: _Pair, shift: NDArray[np.float64]) -> sitk.Transform:
+def _rigid(pair: Pair, shift: NDArray[np.float64]) -> sitk.Transform:
     """A motion about the middle of the reference's tissue, so far only a shift."""
     centre = [float(x) for x in pair.fixed.points(pair.fixed.foreground).mean(axis=0)]
     motion = sitk.Euler2DTransform() if pair.fixed.dims == 2 else sitk.Euler3DTransform()
@@ -357,11 +235,11 @@ def _rigid(pair: _Pair, shift: NDArray[np.float64]) -> sitk.Transform:
     return motion
 
 
-def _descended(pair: _Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
+def _descended(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
     """A rigid or affine transform improved at one level, with steps of at most half a voxel of it."""
     fixed, moving = pair.level(factor)
     transform = type(transform)(transform)
-    method = _method(fixed, _region(fixed, moving, transform))
+    method = mutual_information(fixed, region_of(fixed, moving, transform))
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=1.0,
         minStep=1e-6,
@@ -372,11 +250,11 @@ def _descended(pair: _Pair, transform: sitk.Transform, factor: int) -> sitk.Tran
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(*_itk(fixed, moving))
+    method.Execute(*itk_pair(fixed, moving))
     return transform
 
 
-def _affine(pair: _Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
+def _affine(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
     """An affine map that starts from a rigid or affine one."""
     general = sitk.AffineTransform(transform.GetDimension())
     general.SetMatrix(transform.GetMatrix())
@@ -385,10 +263,10 @@ def _affine(pair: _Pair, transform: sitk.Transform, factor: int) -> sitk.Transfo
     return _descended(pair, general, factor)
 
 
-def _deformed(pair: _Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
+def _deformed(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
     """A cubic B-spline deformation on top of an affine map; its cells are a sixth of the field of view wide.
 
-    The wide cells are what keeps the deformation smooth.
+    Wide cells and few steps are what keeps the deformation smooth.
     """
     fixed, moving = pair.level(factor)
     if isinstance(transform, sitk.CompositeTransform):
@@ -397,11 +275,13 @@ def _deformed(pair: _Pair, transform: sitk.Transform, factor: int) -> sitk.Trans
         cells = np.clip(np.round(6 * pair.extent / pair.extent.max()), 1, 6)
         reference = itk_image(fixed.values, fixed.matrix)
         affine, spline = transform, sitk.BSplineTransformInitializer(reference, [int(n) for n in cells], 3)
-    method = _method(fixed, _region(fixed, moving, affine))
-    method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-5, numberOfIterations=40)
+    method = mutual_information(fixed, region_of(fixed, moving, affine), DEFORMING_SAMPLES)
+    method.SetOptimizerAsLBFGSB(
+        gradientConvergenceTolerance=1e-5, numberOfIterations=10, maximumNumberOfFunctionEvaluations=15
+    )
     method.SetMovingInitialTransform(affine)
     method.SetInitialTransform(spline, inPlace=True)
-    method.Execute(*_itk(fixed, moving))
+    method.Execute(*itk_pair(fixed, moving))
     return sitk.CompositeTransform([affine, spline])
 
 
@@ -412,15 +292,13 @@ def _linear_part(transform: sitk.Transform) -> sitk.Transform:
     return transform.GetNthTransform(0) if isinstance(transform, sitk.CompositeTransform) else transform
 
 
-def _folds(fixed: _Picture, transform: sitk.Transform) -> bool:
-    """Whether the transform turns space inside out anywhere in the field of view."""
+def _folds(fixed: Picture, transform: sitk.Transform) -> bool:
+    """Whether the transform turns space inside out anywhere: its Jacobian determinant is not positive there."""
     reference = itk_image(fixed.values, fixed.matrix)
-    field = sitk.TransformToDisplacementField(
-        transform, sitk.sitkVectorFloat64, reference.GetSize(), *_place(reference)
-    )
-    jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
-    return bool(jacobian.min() <= 0)
-
-
-def _place(image: sitk.Image) -> tuple[Any, Any, Any]:
-    return image.GetOrigin(), image.GetSpacing(), image.GetDirection()
+    place = (reference.GetSize(), reference.GetOrigin(), reference.GetSpacing(), reference.GetDirection())
+    field = sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat64, *place)
+    shift = sitk.GetArrayFromImage(field).transpose(*range(fixed.dims)[::-1], fixed.dims)
+    moved = fixed.points(np.ones(fixed.values.shape, dtype=np.bool_)).reshape(shift.shape) + shift
+    columns = [np.gradient(moved, axis=axis) for axis in range(fixed.dims)]
+    volume = np.linalg.det(np.stack(columns, axis=-1)) / np.linalg.det(fixed.matrix)
+    return bool(volume.min() <= 0)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.io.makers import valid_files
+from tests.io.makers import save_series, valid_files
 from trifuse import io
-from trifuse.errors import InputError, TrifuseError
+from trifuse.errors import TrifuseError
 from trifuse.image import Image
 
 BOUNDED = settings(
@@ -65,6 +65,18 @@ def harmed(content: bytes, harms: list[tuple[str, float, float, int]]) -> bytes:
     return bytes(data)
 
 
+def outcome(path: Path) -> str:
+    """The message of a refusal; empty after reading an image that keeps its promises."""
+    try:
+        image = io.read(path, limit=2**26)
+    except TrifuseError as error:
+        return str(error)
+    assert image.pixels.size > 0
+    assert np.isfinite(image.pixels).all()
+    assert 0 <= image.pixels.min() <= image.pixels.max() <= 1
+    return ""
+
+
 @pytest.mark.parametrize("name", NAMES)
 @given(harms=damage())
 @BOUNDED
@@ -73,15 +85,9 @@ def test_a_damaged_file_is_read_or_refused(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(harmed(originals[name], harms))
-    try:
-        image = io.read(path, limit=2**26)
-    except TrifuseError as error:
-        assert "\n" not in str(error)
-        assert name in str(error)
-    else:
-        assert image.pixels.size > 0
-        assert np.isfinite(image.pixels).all()
-        assert 0 <= image.pixels.min() <= image.pixels.max() <= 1
+    message = outcome(path)
+    assert "\n" not in message
+    assert message == "" or name in message
 
 
 @given(harms=damage(), victim=st.integers(0, 2))
@@ -89,18 +95,11 @@ def test_a_damaged_file_is_read_or_refused(
 def test_a_damaged_series_is_read_or_refused(
     tmp_path: Path, harms: list[tuple[str, float, float, int]], victim: int
 ) -> None:
-    from tests.io.makers import save_series
-
     folder = tmp_path / "series"
     save_series(folder, np.arange(60, dtype=np.int16).reshape(4, 5, 3))
     path = sorted(folder.iterdir())[victim]
     path.write_bytes(harmed(path.read_bytes(), harms))
-    try:
-        image = io.read(folder, limit=2**26)
-    except TrifuseError as error:
-        assert "\n" not in str(error)
-    else:
-        assert np.isfinite(image.pixels).all()
+    assert "\n" not in outcome(folder)
 
 
 @given(numbers=st.lists(st.floats(width=32), min_size=16, max_size=16))
@@ -113,9 +112,4 @@ def test_any_affine_and_any_values_are_read_or_refused(tmp_path: Path, numbers: 
     content = made.header.binaryblock + bytes(4) + made.get_fdata(dtype=np.float32).tobytes(order="F")
     path = tmp_path / "a.nii"
     path.write_bytes(content)
-    try:
-        image = io.read(path)
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert np.isfinite(image.pixels).all()
+    assert "\n" not in outcome(path)

@@ -127,6 +127,18 @@ def test_what_is_written_is_read_again(tmp_path: Path, channels: int, bits: io.B
         assert np.array_equal(image.native(), np.floor(pixels.astype(np.float64) * (2**bits - 1) + 0.5))
 
 
+def test_pages_in_a_circle_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([DEEP] * 3), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        second, last = tiff.pages[1].offset, tiff.pages[2]
+        end = last.offset + tiff.tiff.tagnosize + len(last.tags) * tiff.tiff.tagsize
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[end : end + 4] = struct.pack("<I", second)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(InputError, match="circles"):
+        io.read(tmp_path / "a.tif")
+
+
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
     tags = [(256, 70000), (257, 70000), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 70000), (279, 16)]
     body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)

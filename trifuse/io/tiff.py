@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from trifuse.io.picture import Values, as_image, averaged, itk_values, pillow_va
 from trifuse.io.request import Request
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from tifffile import TiffFile, TiffPage
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)
 _UNSPECIFIED, _ASSOCIATED_ALPHA = 0, 1
@@ -34,6 +35,7 @@ def read(request: Request) -> Image:
     import tifffile
 
     with guarded(request.origin, "TIFF"), tifffile.TiffFile(request.path) as tiff:
+        _check_chain(tiff, request)
         pages = [(number, page) for number, page in enumerate(tiff.pages) if not _is_extra(page)]
         chosen = [pages[index] for index in request.choose(len(pages), "pages")]
         if not chosen:
@@ -61,6 +63,20 @@ def write(image: Image, path: Path, bits: int) -> None:
         software="trifuse",
         metadata=None,
     )
+
+
+def _check_chain(tiff: TiffFile, request: Request) -> None:
+    """Every page names the place of the next: a damaged file can lead in circles, which tifffile would follow."""
+    layout, stream = tiff.tiff, tiff.filehandle
+    offset, seen = int(tiff.pages.first.offset), set()
+    while 0 < offset < stream.size:
+        if offset in seen:
+            raise InputError(f"{request.origin}: damaged: its pages lead in circles; copy or export it anew")
+        seen.add(offset)
+        stream.seek(offset)
+        tags = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))[0]
+        stream.seek(offset + layout.tagnosize + tags * layout.tagsize)
+        offset = int(struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))[0])
 
 
 def _is_extra(page: TiffPage) -> bool:

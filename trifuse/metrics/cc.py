@@ -33,8 +33,8 @@ def cc(source: Pixels, fused: Pixels) -> float:
 def pearson(x: Array, y: Array, name: str) -> float:
     """Pearson correlation of two arrays; 0 with a warning if one of them is constant."""
     x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt(np.vdot(x, x) * np.vdot(y, y)))
+    scale = float(np.sqrt(np.sum(x * x) * np.sum(y * y)))
     if scale < 1e-12 * x.size:
         warnings.warn(f"{name}: a constant image has no correlation; counted as 0", MetricWarning, stacklevel=2)
         return 0.0
-    return float(np.vdot(x, y)) / scale
+    return float(np.sum(x * y)) / scale

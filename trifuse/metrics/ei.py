@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from trifuse.metrics.base import MetricCard, metric
-from trifuse.metrics.gradients import sobel
+from trifuse.metrics.gradients import gradients, length
 from trifuse.metrics.pixels import Pixels
 
 CARD = MetricCard(
@@ -27,5 +25,4 @@ CARD = MetricCard(
 @metric(CARD)
 def ei(fused: Pixels) -> float:
     """Mean length of the Sobel gradient."""
-    gy, gx = (sobel(fused.values, axis, mode="nearest") for axis in (0, 1))
-    return float(np.sqrt(gx * gx + gy * gy).mean())
+    return float(length(gradients(fused.values, "edge")).mean())

@@ -10,7 +10,7 @@ from scipy import fft
 
 from trifuse.metrics.base import MetricCard, Score, metric
 from trifuse.metrics.fmi_windows import mean_information
-from trifuse.metrics.gradients import sobel
+from trifuse.metrics.gradients import gradients
 from trifuse.metrics.pixels import Array, Pixels
 
 Feature = Callable[[Array], Array]
@@ -75,7 +75,7 @@ def wavelets(x: Array) -> Array:
 
 def edge_map(x: Array) -> Array:
     """Thinned Sobel edges (0 or 1): squared strength above 4 times its mean, and a local maximum across the edge."""
-    down, right = (sobel(x, axis, mode="nearest") / 8 for axis in (0, 1))
+    down, right = (g / 8 for g in gradients(x, "edge"))
     power = down**2 + right**2
     padded = np.pad(power, 1)
     above, below = padded[:-2, 1:-1], padded[2:, 1:-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def vgg(source: Pixels, fused: Pixels, weights: Path | None = None) -> float:
 def distance(source: Pixels, fused: Pixels, backbone: str, weights: Path | None) -> float:
     """Distance of two images in the features of a network."""
     path = checkpoint(weights)
-    parameters = fused.once(("parameters", path, backbone), lambda: load(path, backbone))
+    parameters = load(path, backbone, path.stat().st_mtime_ns)
     a, b = remembered(source, path, parameters, backbone), remembered(fused, path, parameters, backbone)
     total = 0.0
     for index, (x, y) in enumerate(zip(a, b, strict=True)):
@@ -99,8 +100,9 @@ def checkpoint(weights: Path | None) -> Path:
     return path
 
 
-def load(path: Path, backbone: str) -> dict[str, Tensor]:
-    """Parameters of a network by name.
+@lru_cache(maxsize=2)
+def load(path: Path, backbone: str, changed: int) -> dict[str, Tensor]:
+    """Parameters of a network by name, kept for the next call unless the file has `changed` (its time stamp).
 
     Raises:
         WeightsError: if the file cannot be read or lacks a parameter of the network.

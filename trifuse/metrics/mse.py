@@ -39,6 +39,6 @@ def squared_error(source: Pixels, fused: Pixels) -> float:
 
     def compute() -> float:
         difference = (fused.values - source.values).ravel()
-        return float(np.vdot(difference, difference)) / difference.size
+        return float(np.sum(difference * difference)) / difference.size
 
     return fused.once(("squared error", source), compute)

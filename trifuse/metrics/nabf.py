@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trifuse.metrics.base import MetricCard, metric
-from trifuse.metrics.gradients import Edges, sobel
+from trifuse.metrics.gradients import Edges, gradients, length
 from trifuse.metrics.pixels import Array, Pixels
 
 EDGE, FAINT = 2.0, 0.001
@@ -60,8 +60,8 @@ def kept(s: Edges, f: Edges) -> Array:
 
 def kumar_edges(image: Pixels) -> Edges:
     """Strength and angle of Sobel gradients divided by 8, border mirrored; angle 0 where there is no gradient."""
-    down, right = (sobel(image.values, axis, mode="mirror") / 8 for axis in (0, 1))
-    return Edges(np.sqrt(down * down + right * right), _angle(right, down))
+    down, right = (g / 8 for g in gradients(image.values, "reflect"))
+    return Edges(length((down, right)), _angle(right, down))
 
 
 def _angle(above: Array, below: Array) -> Array:

@@ -27,8 +27,8 @@ CARD = MetricCard(
 def ncc(source: Pixels, fused: Pixels) -> float:
     """Cosine of one source and the fused image."""
     x, y = source.values.ravel(), fused.values.ravel()
-    scale = float(np.sqrt(np.vdot(x, x) * np.vdot(y, y)))
+    scale = float(np.sqrt(np.sum(x * x) * np.sum(y * y)))
     if scale == 0:
         warnings.warn("ncc: a black image has no direction; counted as 0", MetricWarning, stacklevel=2)
         return 0.0
-    return float(np.vdot(x, y)) / scale
+    return float(np.sum(x * y)) / scale

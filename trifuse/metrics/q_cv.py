@@ -46,7 +46,7 @@ def q_cv(fused: Pixels, sources: Sequence[Pixels]) -> Score:
         x = stretched(source)
         weight = block_sums(strength(x) ** POWER, BLOCK)
         distance = block_sums(sensed(x.values - y, mannos_sakrison, PIXELS_PER_CYCLE) ** 2, BLOCK) / BLOCK**2
-        above.append(float(np.vdot(weight, distance)))
+        above.append(float(np.sum(weight * distance)))
         below.append(float(weight.sum()))
     if sum(below) == 0:
         warnings.warn("q_cv: no source has any edge; counted as 0", MetricWarning, stacklevel=2)

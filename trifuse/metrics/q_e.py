@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from scipy.ndimage import correlate1d
-
 from trifuse.metrics.base import MetricCard, metric
-from trifuse.metrics.gradients import DIFFERENCE
-from trifuse.metrics.pixels import Array, Pixels
+from trifuse.metrics.gradients import PREWITT, gradients, length
+from trifuse.metrics.pixels import Pixels
 from trifuse.metrics.q_w import q_w
 
 CARD = MetricCard(
@@ -38,15 +35,4 @@ def q_e(fused: Pixels, sources: Sequence[Pixels]) -> float:
 
 def edge_image(image: Pixels) -> Pixels:
     """Length of the Prewitt gradient, remembered."""
-    return image.once("prewitt", lambda: Pixels(prewitt_strength(image.values)))
-
-
-def prewitt_strength(x: Array) -> Array:
-    """Length of the gradient by Prewitt operators: differences along one axis, sums of three along the others."""
-    total = np.zeros_like(x)
-    for axis in range(x.ndim):
-        response = x
-        for other in range(x.ndim):
-            response = correlate1d(response, DIFFERENCE if other == axis else np.ones(3), axis=other, mode="constant")
-        total += response**2
-    return np.sqrt(total)
+    return image.once("prewitt", lambda: Pixels(length(gradients(image.values, middle=PREWITT))))

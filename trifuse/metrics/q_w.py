@@ -50,4 +50,4 @@ def liu(fused: Pixels, sources: Sequence[Pixels]) -> float:
 
 def weighted(values: Array, weights: Array) -> float:
     """Weighted mean of a map."""
-    return float(np.vdot(values, weights) / weights.sum())
+    return float(np.sum(values * weights) / weights.sum())

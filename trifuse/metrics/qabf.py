@@ -10,7 +10,7 @@ import numpy as np
 
 from trifuse.metrics.base import MetricCard, Score, metric
 from trifuse.metrics.cc import pearson
-from trifuse.metrics.gradients import Edges, edges, gradient, sobel, strength
+from trifuse.metrics.gradients import Edges, edges, gradient, gradients, strength
 from trifuse.metrics.pixels import Array, MetricWarning, Pixels
 
 CARD = MetricCard(
@@ -150,7 +150,7 @@ def preserved(ratio: Array, agreement: Array, strengths: Response, angles: Respo
 
 def weighted(kept: Sequence[Array], weights: Sequence[Array]) -> Score:
     """sum Q w / sum w over pixels and sources, and for each source alone; 0 where there is no weight."""
-    above = [float(np.vdot(q, w)) for q, w in zip(kept, weights, strict=True)]
+    above = [float(np.sum(q * w)) for q, w in zip(kept, weights, strict=True)]
     below = [float(w.sum()) for w in weights]
     if sum(below) == 0:
         warnings.warn("qabf: no source has any gradient; counted as 0", MetricWarning, stacklevel=2)
@@ -189,4 +189,4 @@ def raised_edges(image: Pixels) -> Edges:
 
 def wrapped_sobel(image: Pixels) -> Array:
     """Horizontal Sobel response modulo 256, border repeated, of whole grey levels."""
-    return np.mod(sobel(np.rint(image.values), image.dims - 1, mode="reflect"), 256)
+    return np.mod(gradients(np.rint(image.values), "symmetric")[-1], 256)

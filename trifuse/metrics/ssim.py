@@ -79,7 +79,7 @@ def tang(source: Pixels, fused: Pixels) -> float:
     """The whole image, border repeated, range 1."""
     weights = gaussian(WANG)
     x, y = source.values, fused.values
-    mean_x, mean_y, xx, yy, xy = (same(image, weights, "nearest") for image in (x, y, x * x, y * y, x * y))
+    mean_x, mean_y, xx, yy, xy = (same(image, weights, "edge") for image in (x, y, x * x, y * y, x * y))
     light = similarity(mean_x**2, mean_y**2, mean_x * mean_y, 0.01**2)
     structure = similarity(xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y, 0.03**2)
     return float((light * structure).mean())

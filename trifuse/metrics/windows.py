@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from trifuse.errors import InputError
+from trifuse.metrics.correlate import along
 from trifuse.metrics.pixels import Array, Mask, Pixels
+
+Border = Literal["constant", "edge", "reflect", "symmetric"]
+"""What lies beyond the image: zeros, its edge repeated, or its mirror image without or with the edge repeated."""
 
 
 class Window(NamedTuple):
@@ -44,20 +45,14 @@ def gaussian(window: Window) -> Array:
 
 def valid(x: Array, weights: Array) -> Array:
     """Correlation with `weights` along every axis, only where the window lies inside the image."""
-    before = (len(weights) - 1) // 2
     for axis in range(x.ndim):
-        filtered = correlate1d(x, weights, axis=axis, mode="constant")
-        inside = [slice(None)] * x.ndim
-        inside[axis] = slice(before, before + x.shape[axis] - len(weights) + 1)
-        x = filtered[tuple(inside)]
-    return np.ascontiguousarray(x)
-
-
-def same(x: Array, weights: Array, mode: str = "constant") -> Array:
-    """Correlation with `weights` along every axis over the whole image, zeros (or as `mode` says) beyond it."""
-    for axis in range(x.ndim):
-        x = correlate1d(x, weights, axis=axis, mode=mode)
+        x = along(x, weights, axis)
     return x
+
+
+def same(x: Array, weights: Array, border: Border = "constant") -> Array:
+    """Correlation with `weights` along every axis over the whole image, zeros (or repeated edges) beyond it."""
+    return valid(np.pad(x, len(weights) // 2, mode=border), weights)
 
 
 def box_sums(x: Array, size: int) -> Array:
@@ -129,11 +124,6 @@ def average(values: Array, mask: Mask | None, size: int) -> float:
     if not inside.any():
         raise InputError(f"the mask holds no centre of a {size}-pixel window; give a larger mask or none")
     return float(values[inside].mean())
-
-
-def neighbourhoods(x: Array, size: int) -> NDArray[np.float64]:
-    """View `(H - size + 1, W - size + 1, size, size)` of all windows of an image."""
-    return sliding_window_view(x, (size, size))
 
 
 def normalised(weights: Sequence[Array]) -> Array:
