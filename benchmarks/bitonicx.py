@@ -21,7 +21,7 @@ from scipy.ndimage import convolve
 
 from trifuse import colour
 from trifuse.filters import pulse_coupled as neurons
-from trifuse.filters.anisotropic import distance_weights, directional_terms, anisotropic_gaussian
+from trifuse.filters.anisotropic import anisotropic_gaussian, directional_terms, distance_weights
 from trifuse.filters.bitonic import ALPHA, Bitonic, bitonic, bitonic_layers
 from trifuse.filters.range_mask import MaskRule, range_masks
 from trifuse.filters.rank_opening import range_opening
