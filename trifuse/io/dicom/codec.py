@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.errors import InputError
+from trifuse.io.guard import mute
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,8 +29,7 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and syntax.is_encapsulated and not _has_decoder(get_decoder, syntax):
-        frames = _through_gdcm(dataset, origin)
-        return frames if index is None else frames[index]
+        return _through_gdcm(dataset, index, origin)
     count = int(dataset.get("NumberOfFrames") or 1)
     values: NDArray[Any] = pixel_array(dataset, index=index if count > 1 else None)
     return values
@@ -42,19 +42,30 @@ def _has_decoder(get_decoder: Any, syntax: Any) -> bool:
         return False
 
 
-def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
-    """All frames `(frames, rows, columns[, 3])`, from a bare copy without rescaling, which GDCM would apply."""
+def _through_gdcm(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
+    """As `decoded`, from a bare copy without rescaling, which GDCM would apply.
+
+    The frames are taken apart and put together again by pydicom, which refuses what is damaged between them: GDCM
+    would search on for ever.
+    """
     import SimpleITK
     from pydicom import Dataset as Bare
+    from pydicom.encaps import encapsulate, generate_frames
     from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
+    count, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=count))
+    if len(frames) != count:
+        raise InputError(f"{origin}: truncated: {len(frames)} frames where its header announces {count}; copy it anew")
+    chosen = frames if index is None else [frames[index]]
     bare = Bare()
     for element in dataset.group_dataset(0x0028):
         bare.add(element)
     for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "FrameIncrementPointer"):
         if keyword in bare:
             delattr(bare, keyword)
-    bare.PixelData = dataset.PixelData
+    bare.NumberOfFrames = len(chosen)
+    bare.PixelData = encapsulate(chosen)
     bare["PixelData"].is_undefined_length = True
     bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     bare.file_meta = dataset.file_meta
@@ -67,7 +78,8 @@ def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(path))
         try:
-            values = SimpleITK.GetArrayFromImage(reader.Execute())
+            with mute():
+                values = SimpleITK.GetArrayFromImage(reader.Execute())
         except RuntimeError as error:
             raise InputError(
                 f"{origin}: its pixels ({dataset.file_meta.TransferSyntaxUID.name}) are damaged or in a compression "
@@ -75,6 +87,5 @@ def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
             ) from error
         finally:
             SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
-    count, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
-    size = (count, int(dataset.Rows), int(dataset.Columns), *((samples,) if samples > 1 else ()))
-    return np.ascontiguousarray(values).reshape(size)
+    plane = (int(dataset.Rows), int(dataset.Columns), *((samples,) if samples > 1 else ()))
+    return np.ascontiguousarray(values).reshape(plane if index is not None else (count, *plane))
