@@ -245,6 +245,7 @@ def _descended(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Trans
         numberOfIterations=30,
         convergenceMinimumValue=1e-5,
         convergenceWindowSize=5,
+        lineSearchUpperLimit=2.0,
         lineSearchEpsilon=0.05,
         lineSearchMaximumIterations=8,
         estimateLearningRate=method.EachIteration,
