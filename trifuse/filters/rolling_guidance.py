@@ -7,6 +7,8 @@ sigmas, so that the blur has unit sigma in grid units.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, map_coordinates
@@ -45,9 +47,7 @@ def joint_bilateral(
     shape = tuple(int(np.floor(axis[-1])) + 1 + 2 * PADDING for axis in (*axes, depth.max(keepdims=True).ravel()))
     row, column = (_nearest(axis) for axis in axes)
     cells = (row[:, None] * shape[1] + column) * shape[2] + _nearest(depth)
-    size = int(np.prod(shape))
-    sums = _blurred(np.bincount(cells.ravel(), image.ravel(), size).reshape(shape))
-    counts = _blurred(np.bincount(cells.ravel(), minlength=size).astype(np.float64).reshape(shape))
+    sums, counts = (_blurred(_splat(cells, values, shape)) for values in (image, np.ones_like(image)))
     means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts != 0)
     points = np.empty((3, *image.shape))
     points[0], points[1], points[2] = axes[0][:, None], axes[1], depth
@@ -58,6 +58,12 @@ def joint_bilateral(
 def _nearest(position: NDArray[np.float64]) -> NDArray[np.int64]:
     """Index of the nearest cell; halves are rounded up."""
     return np.floor(position + 0.5).astype(np.int64) + PADDING
+
+
+def _splat(cells: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Grid of the sums of the values that fall into each cell."""
+    sums: NDArray[Any] = np.bincount(cells.ravel(), values.ravel(), int(np.prod(shape)))
+    return sums.reshape(shape)
 
 
 def _blurred(grid: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,8 +14,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-CHUNK = 2048
-"""Signals coded at a time: their correlations with 512 atoms take 8 MiB."""
+CHUNK = 512
+"""Signals coded at a time: their correlations with 512 atoms take 2 MiB."""
+
+BLOCK = 64
+"""Correlations whose maximum is taken at a time."""
+
+UNSIGNED = np.int64(0x7FFFFFFFFFFFFFFF)
+"""Mask of a double's bits without its sign."""
 
 SMALLEST = 1e-14
 """Squared correlation, or squared new pivot, below which nothing more can be gained."""
@@ -25,19 +31,20 @@ class Codes(NamedTuple):
     """Sparse codes of N signals.
 
     Attributes:
-        count: (N,) number of atoms of each.
-        atoms: (N, most) indices of the atoms in the order of their choice; only the first `count` are meant.
+        counts: (N,) number of atoms of each.
+        atoms: (N, most) indices of the atoms in the order of their choice; only the first `counts` are meant.
         coefficients: (N, most) their coefficients.
     """
 
-    count: NDArray[np.int64]
+    counts: NDArray[np.int64]
     atoms: NDArray[np.int64]
     coefficients: NDArray[np.float64]
 
     @property
     def l1(self) -> NDArray[np.float64]:
         """(N,) sum of the absolute coefficients."""
-        return np.abs(self.coefficients).sum(axis=1)
+        total: NDArray[np.float64] = np.abs(self.coefficients).sum(axis=1)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +77,11 @@ def overcomplete_dct(side: int = 8, frequencies: int = 23) -> NDArray[np.float64
     Along one axis the atoms are \(\cos(k p \pi / P)\), k = 0..side-1, p = 0..P-1, without their mean for p > 0
     (Elad, Aharon, "Image denoising via sparse and redundant representations", IEEE TIP 15(12), 2006).
     """
-    waves = np.cos(np.outer(np.arange(side), np.arange(frequencies)) * np.pi / frequencies)
+    waves: NDArray[np.float64] = np.cos(np.outer(np.arange(side), np.arange(frequencies)) * np.pi / frequencies)
     waves[:, 1:] -= waves[:, 1:].mean(axis=0)
     waves /= np.linalg.norm(waves, axis=0)
-    return np.kron(waves, waves)
+    atoms: NDArray[np.float64] = np.kron(waves, waves)
+    return atoms
 
 
 def batch_omp(
@@ -97,10 +105,11 @@ def batch_omp(
     )
     energy = np.einsum("ij,ij->i", signals, signals)
     busy = np.flatnonzero(energy > bound)
+    buffer = np.empty((min(CHUNK, len(busy)), dictionary.atoms.shape[1]))
     for start in range(0, len(busy), CHUNK):
         chosen = busy[start : start + CHUNK]
-        correlations = signals[chosen] @ dictionary.atoms
-        _pursue(correlations, energy, dictionary.gram, bound, chosen, codes.count, codes.atoms, codes.coefficients)
+        correlations = np.matmul(signals[chosen], dictionary.atoms, out=buffer[: len(chosen)])
+        _pursue(correlations, energy, dictionary.gram, bound, chosen, codes.counts, codes.atoms, codes.coefficients)
     return codes
 
 
@@ -139,7 +148,7 @@ def fuse_textures(
     codes_b = batch_omp(patches(b, side, step), dictionary, epsilon=epsilon)
     second = codes_a.l1 < codes_b.l1
     kept = Codes(
-        np.where(second, codes_b.count, codes_a.count),
+        np.where(second, codes_b.counts, codes_a.counts),
         np.where(second[:, None], codes_b.atoms, codes_a.atoms),
         np.where(second[:, None], codes_b.coefficients, codes_a.coefficients),
     )
@@ -156,89 +165,95 @@ def patches(image: NDArray[np.float64], side: int, step: int) -> NDArray[np.floa
     return np.ascontiguousarray(windows.transpose(0, 1, 3, 2)).reshape(-1, side * side)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "nnan", "ninf"})
+@njit(cache=True, nogil=True)
 def _largest(alpha):  # type: ignore[no-untyped-def]
-    """First index of the largest square: block maxima (which vectorise), then the position inside the block."""
-    n = alpha.size
-    best, where = -1.0, 0
-    for start in range(0, n, 64):
-        top = 0.0
-        for j in range(start, min(start + 64, n)):
-            top = max(top, alpha[j] * alpha[j])
+    """First index of the largest absolute value: maxima of blocks, then the position inside the best block.
+
+    Absolute values are compared by their bits, as integers: the same order, and the compiler vectorises it.
+    """
+    bits = alpha.view(np.int64)
+    best, where = np.int64(-1), 0
+    for start in range(0, bits.size, BLOCK):
+        top = np.int64(0)
+        for j in range(start, min(start + BLOCK, bits.size)):
+            top = max(top, bits[j] & UNSIGNED)
         if top > best:
             best, where = top, start
-    for j in range(where, min(where + 64, n)):
-        if alpha[j] * alpha[j] >= best:
-            return j
+    while bits[where] & UNSIGNED != best:
+        where += 1
     return where
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
-def _subtract(alpha, start, gram, atoms, c, k):  # type: ignore[no-untyped-def]
-    """`alpha = start - gram[:, atoms] c` for the first k atoms, four rows of the Gram matrix at a time."""
+def _deflate(alpha, basis, z, k, gram_row, pivot, gain):  # type: ignore[no-untyped-def]
+    """Basis row k = (Gram row - sum of z_i basis row i) / pivot; alpha loses `gain` times that row.
+
+    The rows of `basis` are the correlations of all atoms with the chosen ones made orthonormal.
+    """
     n = alpha.size
-    i = k % 4
+    new = basis[k]
     for j in range(n):
-        alpha[j] = start[j]
+        new[j] = gram_row[j]
+    i = k % 4
     for m in range(i):
-        row, weight = gram[atoms[m]], c[m]
+        row, weight = basis[m], z[m]
         for j in range(n):
-            alpha[j] -= weight * row[j]
+            new[j] -= weight * row[j]
     while i < k:
-        g0, g1, g2, g3 = gram[atoms[i]], gram[atoms[i + 1]], gram[atoms[i + 2]], gram[atoms[i + 3]]
-        c0, c1, c2, c3 = c[i], c[i + 1], c[i + 2], c[i + 3]
+        b0, b1, b2, b3 = basis[i], basis[i + 1], basis[i + 2], basis[i + 3]
+        z0, z1, z2, z3 = z[i], z[i + 1], z[i + 2], z[i + 3]
         for j in range(n):
-            alpha[j] -= c0 * g0[j] + c1 * g1[j] + c2 * g2[j] + c3 * g3[j]
+            new[j] -= z0 * b0[j] + z1 * b1[j] + z2 * b2[j] + z3 * b3[j]
         i += 4
+    scale = 1 / pivot
+    for j in range(n):
+        new[j] *= scale
+        alpha[j] -= gain * new[j]
 
 
 @njit(cache=True, nogil=True)
 def _pursue(correlations, energy, gram, bound, chosen, count, atoms, coefficients):  # type: ignore[no-untyped-def]
-    """Batch-OMP of the signals `chosen`; `bound` < 0 means a fixed number of atoms. Fills the last three arrays."""
+    r"""Batch-OMP of the signals `chosen`; `bound` < 0 means a fixed number of atoms. Fills the last three arrays.
+
+    With \(G_{II} = L L'\) and \(y = L^{-1} \alpha^0_I\), one more atom adds one row to L and one entry to y, the
+    correlations lose \(y_k b_k\), where \(b_k\) is the new row of \(L^{-1} G_I\), and the residual \(y_k^2\); the
+    coefficients \(L'^{-1} y\) are needed only at the end.
+    """
     most = coefficients.shape[1]
     n = gram.shape[0]
-    factor = np.zeros((most, most))  # lower Cholesky factor of the Gram matrix of the chosen atoms
-    forward = np.zeros(most)  # solution of factor y = correlations of the chosen atoms
+    factor = np.zeros((most, most))
+    forward = np.zeros(most)
+    basis = np.zeros((most, n + 8))  # rows not a power of 2 apart: their columns share no cache set
     alpha = np.zeros(n)
     taken = np.zeros(n, np.bool_)
     for row in range(chosen.size):
         signal = chosen[row]
-        start = correlations[row]
         support, c = atoms[signal], coefficients[signal]
-        alpha[:] = start
-        residual, explained, k = energy[signal], 0.0, 0
+        alpha[:] = correlations[row]
+        residual, k = energy[signal], 0
         while k < most and residual > bound:
             new = _largest(alpha)
             if taken[new] or alpha[new] * alpha[new] < SMALLEST:
                 break
-            pivot, y = 1.0, start[new]
+            z = factor[k]
+            squared = 1.0
             for i in range(k):
-                z = gram[new, support[i]]
-                for j in range(i):
-                    z -= factor[i, j] * factor[k, j]
-                z /= factor[i, i]
-                factor[k, i] = z
-                pivot -= z * z
-                y -= z * forward[i]
-            if pivot <= SMALLEST:
+                z[i] = basis[i, new]  # the solution of L z = G[I, new] is already there
+                squared -= z[i] * z[i]
+            if squared <= SMALLEST:
                 break
-            factor[k, k] = np.sqrt(pivot)
-            forward[k] = y / factor[k, k]
+            z[k] = np.sqrt(squared)
+            forward[k] = alpha[new] / z[k]
+            _deflate(alpha, basis, z, k, gram[new], z[k], forward[k])
+            residual -= forward[k] * forward[k]
             support[k] = new
             taken[new] = True
             k += 1
-            for i in range(k - 1, -1, -1):
-                value = forward[i]
-                for j in range(i + 1, k):
-                    value -= factor[j, i] * c[j]
-                c[i] = value / factor[i, i]
-            _subtract(alpha, start, gram, support, c, k)
-            delta = 0.0
-            for i in range(k):
-                delta += c[i] * (start[support[i]] - alpha[support[i]])
-            residual += explained - delta
-            explained = delta
-        for i in range(k):
+        for i in range(k - 1, -1, -1):
+            value = forward[i]
+            for j in range(i + 1, k):
+                value -= factor[j, i] * c[j]
+            c[i] = value / factor[i, i]
             taken[support[i]] = False
         count[signal] = k
 

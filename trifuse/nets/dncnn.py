@@ -42,7 +42,7 @@ class DnCNN(nn.Sequential):
 
     def forward(self, noisy: Tensor) -> Tensor:
         """Denoised image from a noisy one, both `(B, 1, H, W)`, about 0..1, not clipped."""
-        clean: Tensor = noisy - super().forward(noisy)
+        clean: Tensor = noisy - super().forward(noisy)  # type: ignore[no-untyped-call]
         return clean
 
 
