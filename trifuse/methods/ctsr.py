@@ -114,10 +114,14 @@ def levels(x: Tensor) -> Tensor:
 
 
 def single(x: Tensor) -> Tensor:
-    """Float32 of a float64 tensor, rounded so that no value crosses the boundary between two 8-bit levels."""
+    r"""Float32 of a float64 tensor, moved by up to two steps so that no value changes its 8-bit level, whether the
+    level \(\lfloor 255 x + 1/2 \rfloor\) is taken in single or in double precision."""
+    level = torch.floor(x * 255 + 0.5)
     rounded = x.float()
-    crossed = torch.floor(rounded.double() * 255 + 0.5) != torch.floor(x * 255 + 0.5)
-    return torch.where(crossed, torch.nextafter(rounded, rounded + (x - rounded.double()).sign().float()), rounded)
+    for _ in range(2):
+        crossed = sum((level - torch.floor(y * 255 + 0.5)).sign().float() for y in (rounded, rounded.double()))
+        rounded = torch.nextafter(rounded, rounded + crossed)
+    return rounded
 
 
 @lru_cache(maxsize=4)
