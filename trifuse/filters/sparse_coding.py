@@ -79,7 +79,7 @@ def overcomplete_dct(side: int = 8, frequencies: int = 23) -> NDArray[np.float64
     """
     waves: NDArray[np.float64] = np.cos(np.outer(np.arange(side), np.arange(frequencies)) * np.pi / frequencies)
     waves[:, 1:] -= waves[:, 1:].mean(axis=0)
-    waves = waves / np.linalg.norm(waves, axis=0)
+    waves = np.asarray(waves / np.linalg.norm(waves, axis=0), dtype=np.float64)
     atoms: NDArray[np.float64] = np.kron(waves, waves)
     return atoms
 

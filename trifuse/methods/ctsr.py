@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trifuse import colour
 from trifuse.errors import WeightsError
+from trifuse.filters.levels import levels, single
 from trifuse.methods.base import Card, method
 from trifuse.progress import track
 from trifuse.random import Random
@@ -104,24 +105,6 @@ class CTSR:
         texture = fuse_textures(a - cartoon_a, b - cartoon_b, dictionary, overlap=self.overlap, epsilon=self.epsilon)
         cartoon = choose_energy(cartoon_a, cartoon_b, self.threshold)
         return Fusion(texture.fused + cartoon, (cartoon_a, cartoon_b), cartoon, texture)
-
-
-def levels(x: Tensor) -> Tensor:
-    """Float64 of a tensor; where all of it holds 8-bit levels k/255 (to 1e-4 of a level), exactly these."""
-    scaled = x.double().cpu() * 255
-    nearest = scaled.round()
-    return nearest / 255 if bool(((scaled - nearest).abs() < 1e-4).all()) else x.double().cpu()
-
-
-def single(x: Tensor) -> Tensor:
-    r"""Float32 of a float64 tensor, moved by up to two steps so that no value changes its 8-bit level, whether the
-    level \(\lfloor 255 x + 1/2 \rfloor\) is taken in single or in double precision."""
-    level = torch.floor(x * 255 + 0.5)
-    rounded = x.float()
-    for _ in range(2):
-        crossed = sum((level - torch.floor(y * 255 + 0.5)).sign().float() for y in (rounded, rounded.double()))
-        rounded = torch.nextafter(rounded, rounded + crossed)
-    return rounded
 
 
 @lru_cache(maxsize=4)
