@@ -50,7 +50,7 @@ def _cubic(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _linear(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(1 - np.abs(t), 0)
+    return np.clip(1 - np.abs(t), 0, None)
 
 
 def _lanczos3(t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -61,6 +61,7 @@ def _lanczos3(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 KERNELS = {"cubic": Kernel(4, _cubic), "linear": Kernel(2, _linear), "lanczos3": Kernel(6, _lanczos3)}
 """Interpolation kernels of `matlab` by name."""
+
 
 def matlab(
     pixels: NDArray[Any],
@@ -125,4 +126,5 @@ def _taps(
     first = np.ceil(positions - support / 2 - EPSILON).astype(np.int64)
     taps = first[:, None] + np.arange(int(np.ceil(support - EPSILON)))
     weights = kernel.values(shrink * (positions[:, None] - taps))
-    return taps, weights / weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return taps, weights

@@ -83,4 +83,5 @@ def column_gradient(x: Array) -> Array:
     """What variant ml takes for it: differences along the flattened columns, and the pixel itself beside them."""
     column = x.ravel(order="F")
     following = np.append(column[1:], 0.0)
-    return np.hypot(column, column - following).reshape(x.shape, order="F")
+    magnitude: Array = np.hypot(column, column - following)
+    return magnitude.reshape(x.shape, order="F")

@@ -81,7 +81,14 @@ class Variant:
 
 PY = Variant(Weights(), 10, "zeros", link.backward_gradient, link.row_gradient, "fro", 1e-15, smoothed=False)
 ML = Variant(
-    Weights(tau3=1e-4, tau4=2e-4), 0.2, "mirror", link.forward_gradient, link.column_gradient, 2, "matlab", smoothed=True
+    Weights(tau3=1e-4, tau4=2e-4),
+    0.2,
+    "mirror",
+    link.forward_gradient,
+    link.column_gradient,
+    2,
+    "matlab",
+    smoothed=True,
 )
 
 

@@ -77,11 +77,10 @@ def overcomplete_dct(side: int = 8, frequencies: int = 23) -> NDArray[np.float64
     Along one axis the atoms are \(\cos(k p \pi / P)\), k = 0..side-1, p = 0..P-1, without their mean for p > 0
     (Elad, Aharon, "Image denoising via sparse and redundant representations", IEEE TIP 15(12), 2006).
     """
-    waves: NDArray[np.float64] = np.cos(np.outer(np.arange(side), np.arange(frequencies)) * np.pi / frequencies)
+    waves = np.cos(np.outer(np.arange(side), np.arange(frequencies)) * np.pi / frequencies)
     waves[:, 1:] -= waves[:, 1:].mean(axis=0)
-    waves = np.asarray(waves / np.linalg.norm(waves, axis=0), dtype=np.float64)
-    atoms: NDArray[np.float64] = np.kron(waves, waves)
-    return atoms
+    waves /= np.sqrt(np.sum(waves * waves, axis=0))
+    return np.asarray(np.kron(waves, waves), dtype=np.float64)
 
 
 def batch_omp(

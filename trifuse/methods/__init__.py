@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, str] = {
     "mean": "mean:Mean",
     "max": "max:Max",
+    "dwt": "dwt:DWT",
+    "guided-filter": "guided_filter:GuidedFilter",
     "ctsr": "ctsr:CTSR",
+    "palm": "palm:PALM",
 }
 """Name on the card -> file and class, in the order in which lists show them."""
 
