@@ -50,7 +50,8 @@ def _cubic(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _linear(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(1 - np.abs(t), 0, None)
+    values: NDArray[np.float64] = np.clip(1 - np.abs(t), 0, None)
+    return values
 
 
 def _lanczos3(t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -112,7 +113,7 @@ def matlab(
 
 def _positions(old: int, new: int, scale: float, centred: bool) -> NDArray[np.float64]:
     """Where the new pixel centres lie in old pixels."""
-    index = np.arange(new)
+    index = np.arange(new, dtype=np.float64)
     if centred:
         return index / scale + (old - 1) / 2 - (new - 1) / (2 * scale)
     return (index + 0.5) / scale - 0.5
@@ -126,5 +127,5 @@ def _taps(
     first = np.ceil(positions - support / 2 - EPSILON).astype(np.int64)
     taps = first[:, None] + np.arange(int(np.ceil(support - EPSILON)))
     weights = kernel.values(shrink * (positions[:, None] - taps))
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=1)[:, None]
     return taps, weights

@@ -149,7 +149,9 @@ def weighted(name: str, taus: str) -> Variant:
 def check_run(run: Run, golden: Golden, tolerance: float, final: float | None = None) -> None:
     """Compares everything that the file holds of a run; `final` is the tolerance of what the last iteration gives."""
     iterations = len(golden[f"{run.prefix}_fopt"])
-    solutions = {count: run.solve(count) for count in sorted({1, 2, 3, iterations}) if count <= iterations}
+    marks = (re.match(rf"{run.prefix}_x[12]_it(\d+)", key) for key in golden)
+    counts = {iterations} | {int(m[1]) for m in marks if m}
+    solutions = {count: run.solve(count) for count in sorted(counts)}
     found = {
         "yint": run.pair.interpolated,
         "gradY": run.variant.gradient(run.pair.interpolated),

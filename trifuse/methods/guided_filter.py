@@ -58,7 +58,7 @@ class GuidedFilter:
         """One image (H, W) from layers (N, H, W)."""
         base = uniform_filter(layers, (0, self.average, self.average), mode="reflect")
         masks = winners(np.stack([saliency(layer) for layer in layers]))
-        total = np.zeros_like(layers[0])
+        total: Array = np.zeros_like(layers[0])
         for part, radius, epsilon in (
             (base, self.base_radius, self.base_epsilon),
             (layers - base, self.detail_radius, self.detail_epsilon),
