@@ -20,7 +20,7 @@ from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_sp
 from trifuse.filters.palm import Array, Iteration, Pair, Solution, Weights, check_finite, relative_change
 from trifuse.progress import track
 
-DEFAULTS = Weights(tau1=1e-4, tau2=1.0, tau3=0.1, tau4=1.0, gamma=1.0)
+DEFAULTS = Weights(tau1=10.0, tau2=1.0, tau3=2.0, tau4=2.0, gamma=1.0)
 """Weights chosen on development data."""
 
 CUTOFF = 1e-6

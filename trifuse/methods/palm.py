@@ -62,6 +62,10 @@ class PALM:
     iterations: int = field(default=10, metadata={"help": "most outer iterations"})
     tolerance: float = field(default=1e-3, metadata={"help": "relative change at which `corrected` stops"})
     denoiser: str = field(default="small", metadata={"help": "small (ours), none, or the path of a DnCNN checkpoint"})
+    denoised_share: float = field(
+        default=0.5,
+        metadata={"help": "share of the denoised ultrasound in what `corrected` stays near; the rest is raw"},
+    )
     normalisation: Literal["auto", "norm", "max"] = field(
         default="auto", metadata={"help": "scale on which py and ml fit the link; auto: max at ratio 1, else norm"}
     )
@@ -101,6 +105,7 @@ class PALM:
         start = self.denoised(pair)
         if self.variant == "corrected":
             weights = self._weights(palm_corrected.DEFAULTS)
+            start = self.denoised_share * start + (1 - self.denoised_share) * pair.yu
             return palm_corrected.solve(pair, start, weights, iterations=self.iterations, tolerance=self.tolerance)
         reference = palm.PY if self.variant == "py" else palm.ML
         chosen = palm.with_weights(reference, self._weights(reference.weights))
