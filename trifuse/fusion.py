@@ -21,7 +21,7 @@ from torch import Tensor
 
 from trifuse import colour, geometry, resize
 from trifuse.errors import OptionError
-from trifuse.image import Image, Modality, scaled_affine
+from trifuse.image import PICTURE_AFFINE, Image, Modality, scaled_affine
 from trifuse.methods import get
 from trifuse.methods.base import Method, Spread, configure
 from trifuse.progress import track
@@ -150,7 +150,8 @@ def fuse(
         raise OptionError(f"reference {reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    on_grid = geometry.align(images, reference=reference, register=register)
+    native = chosen.card.native_grids and register == "none" and nested(images)
+    on_grid = geometry.Aligned(images, []) if native else geometry.align(images, reference=reference, register=register)
     aligned = on_grid.images
     align_s = time.perf_counter() - clock
     clock = time.perf_counter()
@@ -158,7 +159,7 @@ def fuse(
     tensors = [_tensor(image, settings.device) for image in aligned]
     mean, std = _sampled(chosen, tensors, settings, samples, seed)
     fuse_s = time.perf_counter() - clock
-    grid = aligned[reference]
+    grid = max(aligned, key=lambda image: image.space) if native else aligned[reference]
     factors = [after / before for after, before in zip(mean.shape[2:], grid.space, strict=True)]
     affine = scaled_affine(grid.affine, factors)
     provenance = _provenance(chosen, images, settings, samples, seed, register, reference, notes)
@@ -168,6 +169,24 @@ def fuse(
         uncertainty=None if std is None else _image(std, affine),
         provenance=provenance,
     )
+
+
+def nested(images: Sequence[Image]) -> bool:
+    """Whether 2D images show one field of view on grids of which each is a whole multiple of the coarsest.
+
+    Pictures without geometry are taken to show the same; with geometry their pixel edges must coincide.
+    """
+    if any(image.dims != 2 for image in images):
+        return False
+    coarse, *others = sorted(images, key=lambda image: image.space)
+    for image in others:
+        ratio = image.space[0] // coarse.space[0]
+        if image.space != tuple(ratio * n for n in coarse.space):
+            return False
+        pictures = all(np.array_equal(x.affine, PICTURE_AFFINE) for x in (coarse, image))
+        if not pictures and not np.allclose(scaled_affine(coarse.affine, (ratio, ratio)), image.affine, atol=1e-3):
+            return False
+    return True
 
 
 def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> list[str]:
@@ -188,6 +207,8 @@ def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> 
         if 2 not in card.dims:
             raise OptionError(f"method {card.name} takes volumes only; give 3D images or another method")
         notes.append(f"volume fused slice by slice along axis {settings.axis}: {card.name} is a 2D method")
+    if len({image.space for image in images}) > 1:
+        notes.append("sources kept on their own grids; the result is on the finest")
     if settings.scale not in card.scales:
         notes.append(
             f"{card.name} has no x{settings.scale}: {settings.upsampler} upsampling {settings.upsample} fusing"
@@ -268,7 +289,10 @@ def _in_colour(method: Method, sources: list[Tensor], scale: int, random: Random
     if method.card.colour == "rgb" or not coloured:
         return _folded(method, sources, scale, random)
     lumas, chromas = zip(*(colour.split(source) for source in sources), strict=True)
-    chroma = colour.merge_chroma([c for c, source in zip(chromas, sources, strict=True) if source.shape[1] == 3])
+    fine = max(source.shape[2] for source in sources)
+    chroma = colour.merge_chroma(
+        [bicubic(c, fine // c.shape[2]) for c, source in zip(chromas, sources, strict=True) if source.shape[1] == 3]
+    )
     if scale > 1:
         chroma = bicubic(chroma, scale)
     fused = _folded(method, list(lumas), scale, random)
@@ -294,6 +318,8 @@ def _folded(method: Method, sources: list[Tensor], scale: int, random: Random) -
 def _padded(method: Method, sources: list[Tensor], scale: int, random: Random) -> Tensor | Spread:
     """Mirrors the borders out to the size a method needs, and crops the result back."""
     card = method.card
+    if card.native_grids and len({source.shape[2:] for source in sources}) > 1:
+        return method.fuse(sources, scale=scale, random=random)
     space = sources[0].shape[2:]
     wanted = [-(-max(n, card.min_size) // card.size_multiple) * card.size_multiple for n in space]
     if list(space) == wanted:

@@ -19,7 +19,11 @@ REGISTRY: Registry[type[Method]] = Registry(
     {
         "bitonicx": "bitonicx:BitonicX",
         "tfs-diff": "tfs_diff:TFSDiff",
+        "ctsr": "ctsr:CTSR",
+        "palm": "palm:PALM",
         "laplacian": "laplacian:Laplacian",
+        "dwt": "dwt:DWT",
+        "guided-filter": "guided_filter:GuidedFilter",
         "mean": "mean:Mean",
         "max": "max:Max",
     },

@@ -46,6 +46,8 @@ class Card(BaseModel):
         size_multiple: sides are padded (mirrored) to a multiple of this and cropped back.
         weights: name of its entry in the catalogue of checkpoints, or None.
         stochastic: whether the result depends on the seed.
+        native_grids: whether it takes 2D sources of one field of view whose sizes are whole multiples of the
+            smallest, each on its own grid; the result has the finest.
         notes: what a careful user should know: modes, generalisations, limits, defaults and why.
     """
 
@@ -63,6 +65,7 @@ class Card(BaseModel):
     size_multiple: int = 1
     weights: str | None = None
     stochastic: bool = False
+    native_grids: bool = False
     notes: str = ""
 
 
@@ -84,7 +87,8 @@ class Method(Protocol):
 
         Args:
             sources: float32 tensors `(B, C, *space)` with values 0..1 of equal B and space; C = 1 for every
-                source if `card.colour` is "grey", else 1 or 3 for each.
+                source if `card.colour` is "grey", else 1 or 3 for each. With `card.native_grids` their space may
+                differ by whole factors.
             scale: one of `card.scales`.
             random: where all random numbers come from.
 
