@@ -42,6 +42,36 @@ _ENTRIES = (
         origin="github.com/Janspiry/Image-Super-Resolution-via-Iterative-Refinement, file I*_E*_gen.pth",
         licence="Apache-2.0",
     ),
+    Entry(
+        name="cddfuse-official",
+        used_by=("cddfuse",),
+        origin="github.com/Zhaozixiang1228/MMIF-CDDFuse, file models/CDDFuse_MIF.pth",
+        licence="see the repository",
+    ),
+    Entry(
+        name="tgfuse-official",
+        used_by=("tgfuse",),
+        origin="github.com/dongyuya/TGFuse, file Epoch_19_iters_2500.model linked in models/Baiduyun",
+        licence="see the repository",
+    ),
+    Entry(
+        name="u2fusion-official",
+        used_by=("u2fusion",),
+        origin="github.com/hanna-xu/U2Fusion, model/model.ckpt with its arrays saved as safetensors under their names",
+        licence="none stated",
+    ),
+    Entry(
+        name="swinfuse-official",
+        used_by=("swinfuse",),
+        origin="github.com/Zhishe-Wang/SwinFuse, file linked in its README",
+        licence="none stated",
+    ),
+    Entry(
+        name="dilran-official",
+        used_by=("dilran",),
+        origin="github.com/simonZhou86/dilran, file pretrained/last.pt",
+        licence="Apache-2.0",
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

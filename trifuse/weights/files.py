@@ -12,7 +12,7 @@ from trifuse.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".pkl", ".ckpt", ".tar")
+SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".pkl", ".ckpt", ".model", ".tar")
 """Kinds of files that are read; all but the first two hold what `torch.save` writes."""
 
 

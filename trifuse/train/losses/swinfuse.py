@@ -1,0 +1,46 @@
+r"""The loss of SwinFuse's auto-encoder: mean absolute error and multi-scale structural similarity.
+
+\[ L = \frac{1}{B} \left( \mathrm{mean}|o - x| + 1000\, (1 - \mathrm{MSSSIM}(o, x)) \right) \]
+
+Source: Wang et al., "SwinFuse", IEEE TIM 71, 2022, section III-C; Wang, Simoncelli, Bovik, "Multi-scale structural
+similarity for image quality assessment", Asilomar 2003.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trifuse.train.losses.ssim import similarity
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+def guessed_range(output: Tensor) -> float:
+    """Dynamic range that the original reads off an image: 255 or 1 above, -1 or 0 below."""
+    low, high = (float(end) for end in output.detach().aminmax())
+    top = 255.0 if high > 128 else 1.0
+    return top - (-1.0 if low < -0.5 else 0.0)
+
+
+def msssim(output: Tensor, target: Tensor, *, last_power: int = 1) -> Tensor:
+    r"""Multi-scale structural similarity of `(B, 1, H, W)`, sides of 176 or more, factors moved to 0..1.
+
+    \(\prod_{j<5} c_j^{w_j} \cdot s_5^{w_5 p}\), c the contrast-structure factor, s the similarity, p = `last_power`:
+    1 as defined, 4 as in the library that the original uses. The dynamic range of each scale is guessed from
+    `output`, as there.
+    """
+    factors = []
+    for weight in SCALE_WEIGHTS[:-1]:
+        contrast = similarity(output, target, top=guessed_range(output)).contrast.mean()
+        factors.append(((contrast + 1) / 2) ** weight)
+        output, target = functional.avg_pool2d(output, 2), functional.avg_pool2d(target, 2)
+    coarsest = similarity(output, target, top=guessed_range(output)).ssim.mean()
+    return torch.stack(factors).prod() * ((coarsest + 1) / 2) ** (SCALE_WEIGHTS[-1] * last_power)
+
+
+def loss(output: Tensor, target: Tensor, *, last_power: int = 1) -> Tensor:
+    """The loss of a batch `(B, 1, H, W)` in -1..1; `last_power=4` is the original's."""
+    structure = 1 - msssim(output, target, last_power=last_power)
+    return (functional.l1_loss(output, target) + 1000 * structure) / len(output)
