@@ -33,7 +33,9 @@ def compare(
     sources: Sources,
     output: Folder,
     methods: Annotated[str, typer.Option("--methods", "-m", help="Names, comma-separated, or all.")] = "all",
-    metrics: Annotated[str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")] = "core",
+    metrics: Annotated[
+        str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")
+    ] = "core",
     scale: Scale = 1,
     register: Register = "none",
     reference: Reference = 1,

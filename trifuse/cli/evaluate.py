@@ -21,7 +21,9 @@ def evaluate(
     ] = None,
     metrics: Annotated[
         str,
-        typer.Option("--metrics", "-m", help="all, a preset (core, default, cddfuse, tang, ...) or names: vif,ssim,qabf."),
+        typer.Option(
+            "--metrics", "-m", help="all, a preset (core, default, cddfuse, tang, ...) or names: vif,ssim,qabf."
+        ),
     ] = "core",
     colour: Annotated[
         Literal["luma", "rgb"], typer.Option(help="Whether errors and SSIM are taken on luma or on the three channels.")
