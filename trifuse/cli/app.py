@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "evaluate:evaluate",
     "bench": "bench:bench",
     "methods": "methods:methods",
+    "metrics": "metrics:metrics",
 }
 """Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""
 

@@ -112,7 +112,7 @@ def write(result: Comparison, folder: Path, titles: list[str]) -> dict[str, Path
         fused.save(folder / f"{name}{'.nii.gz' if volume else '.png'}")
     panels = list(zip(titles, result.sources, strict=True))
     panels += [(name, fused.image) for name, fused in result.fused.items()]
-    sheet = report.contact_sheet(panels, folder / "contact-sheet.png")
+    sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(titles)))
     table_path = io.write_text(folder / "metrics.csv", csv_text(result))
     return {"contact sheet": sheet, "metrics": table_path}
 
