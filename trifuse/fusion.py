@@ -207,6 +207,8 @@ def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> 
         if 2 not in card.dims:
             raise OptionError(f"method {card.name} takes volumes only; give 3D images or another method")
         notes.append(f"volume fused slice by slice along axis {settings.axis}: {card.name} is a 2D method")
+    if min(images[0].space) * settings.scale < card.effective_size:
+        notes.append(f"sides below {card.effective_size} pixels: {card.name} loses its effect; see its card")
     if len({image.space for image in images}) > 1:
         notes.append("sources kept on their own grids; the result is on the finest")
     if settings.scale not in card.scales:

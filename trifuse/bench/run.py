@@ -167,7 +167,7 @@ def _save_picture(job: Job, label: str, image: Image | None) -> None:
 
 def gather(recipe: Recipe, found: list[Case], folder: Path) -> list[dict[str, Any]]:
     """The tidy table of all results that are there; failures have an `error` and no value."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for entry in recipe.methods:
         for scale in recipe.scales:
             for case in found:

@@ -43,6 +43,7 @@ class Card(BaseModel):
         scales: magnifications it makes itself; others are met by an upsampler.
         colour: "grey": it fuses luma, and chroma is carried round it; "rgb": it takes grey and colour.
         min_size: smallest side it handles; smaller images are padded to it and cropped back.
+        effective_size: smallest side at which it does what its paper means; below, the result comes with a note.
         size_multiple: sides are padded (mirrored) to a multiple of this and cropped back.
         weights: name of its entry in the catalogue of checkpoints, or None.
         stochastic: whether the result depends on the seed.
@@ -62,6 +63,7 @@ class Card(BaseModel):
     scales: frozenset[int] = frozenset({1})
     colour: Literal["grey", "rgb"] = "grey"
     min_size: int = 1
+    effective_size: int = 1
     size_multiple: int = 1
     weights: str | None = None
     stochastic: bool = False
