@@ -48,7 +48,7 @@ def fit(x: Array, g: Array, target: Array, cutoff: str | float) -> Array:
             max(size) times the spacing of doubles at the largest.
     """
     powers_x, powers_g = ([np.ones(x.size), *(v.ravel() ** k for k in range(1, 5))] for v in (x, g))
-    monomials = np.stack([powers_g[i] * powers_x[j] for i, j in EXPONENTS], axis=1)
+    monomials = np.stack([powers_g[i] * powers_x[j] for i, j in EXPONENTS]).T
     u, s, vt = np.linalg.svd(monomials, full_matrices=False)
     least = max(monomials.shape) * np.spacing(s[0]) if isinstance(cutoff, str) else cutoff * s[0]
     inverse = np.divide(1, s, out=np.zeros_like(s), where=s > least)

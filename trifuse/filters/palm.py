@@ -31,6 +31,9 @@ MOST_UPDATES = 101
 LEAST_GRADIENT, LEAST_STEP = 1e-6, 1e-2
 """2-norms below which the descent stops early (small images only)."""
 
+NEGLIGIBLE = 1e-10
+"""Largest change of x2 by the log-Rayleigh term, over a whole descent, at which the closed form is used."""
+
 OFFSET = 1e-8
 """Added to the ultrasound where the descent starts."""
 
@@ -260,7 +263,7 @@ def _descend(start: Array, target: Array, variant: Variant) -> tuple[Array, int]
     """Gradient descent of the x2 step, in closed form where the log-Rayleigh term is below rounding."""
     weights, alpha = variant.weights, variant.alpha
     steepest = np.exp(float(np.max(start - np.minimum(start, target))))
-    if not np.isfinite(target).all() or MOST_UPDATES * alpha * weights.tau2 * (steepest + weights.gamma) > 1e-11:
+    if not np.isfinite(target).all() or MOST_UPDATES * alpha * weights.tau2 * (steepest + weights.gamma) > NEGLIGIBLE:
         return _descend_in_steps(start, target, variant)
     return _descend_at_once(start, target, variant)
 

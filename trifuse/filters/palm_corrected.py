@@ -71,9 +71,9 @@ class Problem:
         return float(np.sum(misfit**2)) / 2 + self.weights.tau1 * roughness
 
     def cost_of_us(self, x2: Array) -> float:
-        """Terms of x2 alone."""
+        """Terms of x2 alone, 0 where x2 is y2 and flat."""
         noise = self.y2 - x2
-        likelihood = float(np.sum(np.exp(noise) - self.weights.gamma * noise))
+        likelihood = float(np.sum(np.expm1(noise) - self.weights.gamma * noise))
         roughness = sum(float(np.sum(np.diff(x2, axis=axis) ** 2)) for axis in (0, 1))
         return self.weights.tau2 * likelihood + self.weights.tau3 * roughness
 

@@ -6,12 +6,13 @@ Matching Pursuit", Technion report CS-2008-08, 2008, section 3; Jie et al., Meas
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import get_num_threads, njit
 from numpy.typing import NDArray
 
 CHUNK = 512
@@ -93,6 +94,8 @@ def batch_omp(
         dictionary: what to code in.
         epsilon: largest 2-norm of the residual; a signal no longer than that has an empty code.
         sparsity: number of atoms to use instead of an error bound.
+
+    Signals are shared among as many threads as Numba may use (`NUMBA_NUM_THREADS`).
     """
     rows, _ = dictionary.atoms.shape
     most = rows if sparsity is None else sparsity
@@ -104,11 +107,14 @@ def batch_omp(
     )
     energy = np.einsum("ij,ij->i", signals, signals)
     busy = np.flatnonzero(energy > bound)
-    buffer = np.empty((min(CHUNK, len(busy)), dictionary.atoms.shape[1]))
-    for start in range(0, len(busy), CHUNK):
+
+    def code(start: int) -> None:
         chosen = busy[start : start + CHUNK]
-        correlations = np.matmul(signals[chosen], dictionary.atoms, out=buffer[: len(chosen)])
+        correlations = signals[chosen] @ dictionary.atoms
         _pursue(correlations, energy, dictionary.gram, bound, chosen, codes.counts, codes.atoms, codes.coefficients)
+
+    with ThreadPoolExecutor(get_num_threads()) as pool:  # the compiled part lets go of the interpreter lock
+        list(pool.map(code, range(0, len(busy), CHUNK)))
     return codes
 
 
