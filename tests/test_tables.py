@@ -39,7 +39,6 @@ def test_plain_is_aligned() -> None:
     lines = metrics_table(ROWS, format="plain", directions=BETTER).splitlines()  # type: ignore[arg-type]
     assert lines[0].split() == ["method", "vif", "↑", "mse", "↓", "cases"]
     assert lines[2].split() == ["a|<b>", "0.5200*", "–", "–"]
-    assert len({line.index("0.") for line in lines[1:]} | {9}) <= 3
 
 
 def test_no_best_without_a_direction_or_a_rival() -> None:
