@@ -13,8 +13,8 @@ from torch import Tensor
 
 import trifuse
 from trifuse import Image, resize
+from trifuse.adaptation import Settings, mirrored, run
 from trifuse.errors import GridError, InputError, OptionError
-from trifuse.fusion import Settings, mirrored, run
 from trifuse.methods.base import Card, Spread, method
 from trifuse.progress import listening
 from trifuse.random import Random

@@ -144,7 +144,7 @@ def _enlarged(source: Image, factor: int) -> Image:
         return source
     import torch
 
-    from trifuse.fusion import bicubic
+    from trifuse.adaptation import bicubic
 
     warnings.warn(f"sources brought to the fused size by bicubic x{factor}", MetricWarning, stacklevel=3)
     larger = bicubic(torch.from_numpy(source.pixels)[None], factor)[0].numpy().clip(0, 1)
