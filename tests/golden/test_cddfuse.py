@@ -58,7 +58,7 @@ def test_layers(path: Path) -> None:
     x = layers["patch_embed"]
     for index, block in enumerate(encoder.encoder_level1):
         layers[f"enc_block{index}"] = x = block(x)
-    layers["base_attn"] = encoder.baseFeature.attn(encoder.baseFeature.norm1(x))
+    layers["base_attn"] = encoder.baseFeature.attn(x, encoder.baseFeature.norm1) - x
     for index, node in enumerate(encoder.detailFeature.net):
         layers[f"detail_node{index}"] = x = node(x)
     layers["vis_base"], layers["vis_detail"], layers["vis_shallow"] = encoder(visible)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from torch import Tensor
@@ -16,6 +19,7 @@ from trifuse.nets.dilran import DILRAN, from_state
 from trifuse.nets.state import trained
 from trifuse.random import Random
 from trifuse.train.losses import dilran as losses
+from trifuse.train.losses.ssim import similarity
 
 MODES = {"batchstats": True, "evalmode": False}
 RULE_NAMES = {"SFNN": "sfnn", "FL1N": "fl1n", "average": "average", "FER": "fer"}
@@ -88,3 +92,76 @@ def test_losses(path: Path) -> None:
     close(losses.sobel_loss(output, target), golden["sobel_loss"], atol=1e-5)
     close(losses.loss(output, target, None, (0.0, 0.0)), golden["mse"], atol=1e-5)
     close(losses.charbonnier(output, target), golden["charbonnier"], atol=1e-5)
+
+
+@lru_cache(maxsize=1)
+def cases() -> dict[str, tuple[Path, list[Path]]]:
+    """CT and MRI pictures of the atlas, by the number that the authors' files have: patient and slice."""
+    table = SHARED / "data" / "aanlib2d" / "pairs.csv"
+    found: dict[str, tuple[Path, list[Path]]] = {}
+    if table.is_file():
+        with table.open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                if row["other"] == "ct":
+                    number = row["case"].removeprefix("c").removeprefix("0").replace("-", "")
+                    ct, mri = (SHARED / "data" / row[f"path_{name}"] for name in ("other", "mri"))
+                    found.setdefault(number, (ct, []))[1].append(mri)
+    return found
+
+
+def picture(path: Path) -> np.ndarray:
+    with PIL.Image.open(path) as file:
+        return np.asarray(file.convert("L"))
+
+
+def scores(fused: np.ndarray, sources: list[np.ndarray]) -> dict[str, float]:
+    """The measures of the authors' table that need nothing but the pictures, averaged over the sources."""
+
+    def entropies(source: np.ndarray, bins: int, span: list[list[float]] | None) -> tuple[float, float, float]:
+        joint = np.histogram2d(source.ravel(), fused_values.ravel(), bins=bins, range=span)[0] / source.size
+        return tuple(-float(np.sum(p[p > 0] * np.log(p[p > 0]))) for p in (joint.sum(1), joint.sum(0), joint))  # type: ignore[return-value]
+
+    each: dict[str, list[float]] = {name: [] for name in COLUMNS}
+    for source in sources:
+        fused_values = fused
+        each["psnr_range1"].append(-10 * np.log10(np.mean((source - fused) ** 2)))
+        maps = similarity(*(torch.from_numpy(image)[None, None] for image in (source, fused)))
+        each["ssim"].append(float(maps.ssim.mean()))
+        own, other, both = entropies(source, 100, None)
+        each["nmi"].append((own + other) / both)
+        own, other, both = entropies(source, 10, None)
+        each["mi_10bins"].append(own + other - both)
+        fused_values = np.floor(fused * 255)
+        own, other, both = entropies(np.round(source * 255), 256, [[0, 255]] * 2)
+        each["mi_256bins"].append(own + other - both)
+    return {name: float(np.mean(values)) for name, values in each.items()}
+
+
+COLUMNS = {"psnr_range1": 1e-3, "ssim": 1e-3, "nmi": 5e-3, "mi_256bins": 5e-3, "mi_10bins": 5e-3}
+"""Column of the table -> tolerance."""
+
+
+@torch.inference_mode()
+@each("dilran", "table_")
+def test_table(path: Path, weights: str) -> None:
+    """The published behaviour on the authors' test split, as far as its pictures are at hand (the MRI of a case may
+    be any of its contrasts, of which the table belongs to one)."""
+    golden = np.load(path)
+    columns = [str(name) for name in golden["columns"]]
+    known = {str(name).removesuffix(".png"): row for name, row in zip(golden["names"], golden["values"], strict=True)}
+    at_hand = [number for number in known if number in cases()]
+    if not at_hand:
+        pytest.skip(f"none of the pictures is in {SHARED / 'data'}")
+    method = get("dilran")(weights=weights)
+    for number in at_hand:
+        ct, contrasts = cases()[number]
+        misses: list[dict[str, float]] = []
+        for mri in contrasts:
+            if {} in misses:
+                break
+            pair = [picture(ct), picture(mri)]
+            fused = method.fuse([tensor(image) for image in pair], scale=1, random=Random())[0, 0].numpy()
+            ours = scores(fused, [image.astype(np.float32) / 255 for image in pair])
+            gaps = {name: abs(ours[name] - known[number][columns.index(name)]) for name in COLUMNS}
+            misses.append({name: gap for name, gap in gaps.items() if gap > COLUMNS[name]})
+        assert {} in misses, (number, misses)

@@ -11,7 +11,8 @@ estimation using Real NVP", ICLR 2017.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,11 @@ from trifuse.nets.state import State, fit
 
 WIDTH = 64
 HEADS = 8
+BAND = 2048
+"""Pixels that are computed together, about what fits into a processor's cache with all their channels."""
+
+Step = Callable[[Tensor], Tensor]
+Border = Literal["constant", "reflect"]
 
 
 class _Affine(nn.Module):
@@ -45,30 +51,58 @@ class ChannelNorm(nn.Module):
         return normed.permute(0, 3, 1, 2)
 
 
-def channel_attention(qkv: Tensor, temperature: Tensor, projection: Tensor) -> Tensor:
-    r"""Attention between the channels of a head, followed by the output projection.
+def pointwise(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """A 1x1 convolution as one matrix product over all pixels, which needs no rearranging of channels-last images."""
+    weight = convolution.weight[:, :, 0, 0]
+    return functional.linear(x.permute(0, 2, 3, 1), weight, convolution.bias).permute(0, 3, 1, 2)
+
+
+def in_bands(
+    x: Tensor, before: Step, convolution: nn.Conv2d, border: Border = "constant"
+) -> Iterator[tuple[slice, Tensor]]:
+    """A 3x3 convolution of `before(x)`, `(B, C, H, W)`, one band of rows after the other: which rows, and the result.
+
+    What `before`, which acts on each pixel by itself, makes of a band stays in the processor's cache; it is made
+    anew for the rows that two bands share. While gradients are recorded there is a single band.
+    """
+    height = x.shape[2]
+    rows = height if torch.is_grad_enabled() else max(2, BAND // (x.shape[0] * x.shape[3]))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        wide = before(x[:, :, max(top - 1, 0) : bottom + 1])
+        padded = functional.pad(wide, (1, 1, int(top == 0), int(bottom == height)), mode=border)
+        yield slice(top, bottom), functional.conv2d(padded, convolution.weight, groups=convolution.groups)
+
+
+def attended(x: Tensor, bands: Iterable[tuple[slice, Tensor]], temperature: Tensor, projection: Tensor) -> Tensor:
+    r"""Features plus the attention between the channels of their heads.
 
     \(A = \mathrm{softmax}(\tau\, \hat q \hat k^\top)\) per head with \(\hat q, \hat k\) of unit length along the
-    pixels; the result is \(P A v\). The heads are the diagonal blocks of one Gram matrix, and \(P A\) is a single
+    pixels; the result is \(x + P A v\). The heads are the diagonal blocks of one Gram matrix, and \(P A\) is a single
     matrix per image, so that each pixel is visited twice: once for the Gram matrix and once for the result.
 
     Args:
-        qkv: `(B, 3C, H, W)`, queries, keys and values.
-        temperature: `(heads, 1, 1)`.
-        projection: `(C, C, 1, 1)`.
+        x: `(B, C, H, W)`.
+        bands: its queries, keys and values, `(B, 3C, rows, W)` for some rows after the other.
+        temperature: \(\tau\), `(heads, 1, 1)`.
+        projection: \(P\), `(C, C, 1, 1)`.
     """
-    space = qkv.shape[2:]
-    q, k, v = (part.flatten(2) for part in qkv.chunk(3, dim=1))
-    heads, width = temperature.shape[0], q.shape[1]
+    grams, lengths, values = [], [], []
+    for rows, qkv in bands:
+        q, k, v = qkv.chunk(3, dim=1)
+        grams.append(q.flatten(2) @ k.flatten(2).transpose(1, 2))
+        lengths.append(torch.linalg.vector_norm(torch.stack([q, k]), dim=(3, 4)))
+        values.append((rows, v.permute(0, 2, 3, 1).contiguous()))
+    heads, width = temperature.shape[0], projection.shape[0]
     each = width // heads
-    gram = (q @ k.transpose(1, 2)).reshape(-1, heads, each, heads, each)
+    gram = torch.stack(grams).sum(dim=0).reshape(-1, heads, each, heads, each)
     blocks = torch.diagonal(gram, dim1=1, dim2=3).permute(0, 3, 1, 2)
-    lengths = [torch.linalg.vector_norm(x, dim=2).clamp_min(1e-12).reshape(-1, heads, each) for x in (q, k)]
-    cosine = blocks / (lengths[0].unsqueeze(3) * lengths[1].unsqueeze(2))
+    length = torch.linalg.vector_norm(torch.stack(lengths), dim=0).clamp_min(1e-12).reshape(2, -1, heads, each)
+    cosine = blocks / (length[0].unsqueeze(3) * length[1].unsqueeze(2))
     attention = (cosine * temperature).softmax(dim=-1)
     mixing = projection.reshape(width, heads, each).transpose(0, 1) @ attention
-    out: Tensor = v.transpose(1, 2) @ mixing.permute(0, 1, 3, 2).reshape(-1, width, width)
-    return out.transpose(1, 2).reshape(-1, width, *space)
+    mixing = mixing.permute(0, 1, 3, 2).reshape(-1, 1, width, width)
+    return torch.cat([x[:, :, rows] + (v @ mixing).permute(0, 3, 1, 2) for rows, v in values], dim=2)
 
 
 class RestormerAttention(nn.Module):
@@ -81,8 +115,10 @@ class RestormerAttention(nn.Module):
         self.qkv_dwconv = nn.Conv2d(3 * WIDTH, 3 * WIDTH, 3, padding=1, groups=3 * WIDTH, bias=False)
         self.project_out = nn.Conv2d(WIDTH, WIDTH, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return channel_attention(self.qkv_dwconv(self.qkv(x)), self.temperature, self.project_out.weight)
+    def forward(self, x: Tensor, norm: Step) -> Tensor:
+        """The features plus the attention of their norm."""
+        bands = in_bands(x, lambda rows: pointwise(norm(rows), self.qkv), self.qkv_dwconv)
+        return attended(x, bands, self.temperature, self.project_out.weight)
 
 
 class BaseAttention(nn.Module):
@@ -95,8 +131,10 @@ class BaseAttention(nn.Module):
         self.qkv2 = nn.Conv2d(3 * WIDTH, 3 * WIDTH, 3, padding=1, bias=False)
         self.proj = nn.Conv2d(WIDTH, WIDTH, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return channel_attention(self.qkv2(self.qkv1(x)), self.scale, self.proj.weight)
+    def forward(self, x: Tensor, norm: Step) -> Tensor:
+        """The features plus the attention of their norm."""
+        bands = in_bands(x, lambda rows: pointwise(norm(rows), self.qkv1), self.qkv2)
+        return attended(x, bands, self.scale, self.proj.weight)
 
 
 class GatedFeedForward(nn.Module):
@@ -108,10 +146,14 @@ class GatedFeedForward(nn.Module):
         self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=groups, bias=False)
         self.project_out = nn.Conv2d(hidden, WIDTH, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        gate, value = self.dwconv(self.project_in(x)).chunk(2, dim=1)
-        out: Tensor = self.project_out(functional.gelu(gate) * value)
-        return out
+    def forward(self, x: Tensor, norm: Step) -> Tensor:
+        """The features plus what their norm is fed forward to."""
+        bands = in_bands(x, lambda rows: pointwise(norm(rows), self.project_in), self.dwconv)
+        return torch.cat([x[:, :, rows] + self._gated(wide) for rows, wide in bands], dim=2)
+
+    def _gated(self, wide: Tensor) -> Tensor:
+        gate, value = wide.chunk(2, dim=1)
+        return pointwise(functional.gelu(gate) * value, self.project_out)
 
 
 class RestormerBlock(nn.Module):
@@ -125,8 +167,7 @@ class RestormerBlock(nn.Module):
         self.ffn = GatedFeedForward(hidden=2 * WIDTH, groups=4 * WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
-        out: Tensor = x + self.ffn(self.norm2(x))
+        out: Tensor = self.ffn(self.attn(x, self.norm1), self.norm2)
         return out
 
 
@@ -141,8 +182,7 @@ class BaseFeatures(nn.Module):
         self.mlp = GatedFeedForward(hidden=WIDTH, groups=WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
-        out: Tensor = x + self.mlp(self.norm2(x))
+        out: Tensor = self.mlp(self.attn(x, self.norm1), self.norm2)
         return out
 
 
@@ -152,18 +192,18 @@ class Bottleneck(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         half = WIDTH // 2
-        self.bottleneckBlock = nn.Sequential(
-            nn.Conv2d(half, WIDTH, 1, bias=False),
-            nn.ReLU6(inplace=True),
-            nn.ReflectionPad2d(1),
-            nn.Conv2d(WIDTH, WIDTH, 3, groups=WIDTH, bias=False),
-            nn.ReLU6(inplace=True),
-            nn.Conv2d(WIDTH, half, 1, bias=False),
+        self.bottleneckBlock = nn.ModuleDict(
+            {
+                "0": nn.Conv2d(half, WIDTH, 1, bias=False),
+                "3": nn.Conv2d(WIDTH, WIDTH, 3, groups=WIDTH, bias=False),
+                "5": nn.Conv2d(WIDTH, half, 1, bias=False),
+            }
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.bottleneckBlock(x)
-        return out
+        widen, spread, narrow = cast(list[nn.Conv2d], list(self.bottleneckBlock.values()))
+        bands = in_bands(x, lambda rows: functional.relu6(pointwise(rows, widen)), spread, "reflect")
+        return torch.cat([pointwise(functional.relu6(band), narrow) for _, band in bands], dim=2)
 
 
 class DetailNode(nn.Module):
@@ -177,7 +217,7 @@ class DetailNode(nn.Module):
         self.shffleconv = nn.Conv2d(WIDTH, WIDTH, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        first, second = self.shffleconv(x).chunk(2, dim=1)
+        first, second = pointwise(x, self.shffleconv).chunk(2, dim=1)
         second = second + self.theta_phi(first)
         first = first * self.theta_rho(second).exp() + self.theta_eta(second)
         return torch.cat([first, second], dim=1)
@@ -234,7 +274,7 @@ class Decoder(nn.Module):
         )
 
     def forward(self, base: Tensor, detail: Tensor, residual: Tensor | None = None) -> Tensor:
-        reduced = self.reduce_channel(torch.cat([base, detail], dim=1))
+        reduced = pointwise(torch.cat([base, detail], dim=1), self.reduce_channel)
         image: Tensor = self.output(self.encoder_level2(reduced))
         return torch.sigmoid(image if residual is None else image + residual)
 
@@ -256,18 +296,10 @@ class CDDFuse(nn.Module):
         that the network was made for, and the magnitude that it was trained at for more.
         """
         count = len(images)
-        stacked = torch.cat(list(images)).contiguous(memory_format=torch.channels_last)
-        base, detail, _ = self.DIDF_Encoder(stacked)
-        fused_base = self.BaseFuseLayer(_summed(base, count))
-        fused_detail = self.DetailFuseLayer(_summed(detail, count))
-        fused: Tensor = self.DIDF_Decoder(fused_base, fused_detail, residual)
+        features = [self.DIDF_Encoder(image.contiguous(memory_format=torch.channels_last))[:2] for image in images]
+        base, detail = (torch.stack(each).sum(dim=0) * (2 / count) for each in zip(*features, strict=True))
+        fused: Tensor = self.DIDF_Decoder(self.BaseFuseLayer(base), self.DetailFuseLayer(detail), residual)
         return fused
-
-
-def _summed(features: Tensor, count: int) -> Tensor:
-    """Sum over the images of a stack `(count·B, C, H, W)`, times 2/count."""
-    total = features.reshape(count, -1, *features.shape[1:]).sum(dim=0)
-    return total if count == 2 else total * (2 / count)
 
 
 def from_state(state: State, origin: str) -> CDDFuse:

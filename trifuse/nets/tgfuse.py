@@ -176,10 +176,13 @@ class ChannelTransformer(nn.Module):
         self.depatch = _Projection(width, area)
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels: Tensor = self.depatch(self.en(self.embedding(x)))
-        rows, columns = x.shape[2] // CHANNEL_PATCH, x.shape[3] // CHANNEL_PATCH
+        return self.image(self.depatch(self.en(self.embedding(x))), x.shape)
+
+    def image(self, pixels: Tensor, shape: torch.Size) -> Tensor:
+        """Pixels of the patches put together to `(B, 64, H, W)`."""
+        rows, columns = shape[2] // CHANNEL_PATCH, shape[3] // CHANNEL_PATCH
         cut = pixels.reshape(-1, rows, columns, WIDTH, CHANNEL_PATCH, CHANNEL_PATCH)
-        return cut.permute(0, 3, 1, 4, 2, 5).reshape(x.shape)
+        return cut.permute(0, 3, 1, 4, 2, 5).reshape(shape)
 
 
 class SpatialTransformer(nn.Module):
@@ -193,10 +196,13 @@ class SpatialTransformer(nn.Module):
         self.depatch = _Projection(width, area)
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels: Tensor = self.depatch(self.en(self.embedding(x)))
-        rows, columns = x.shape[2] // SPATIAL_PATCH, x.shape[3] // SPATIAL_PATCH
+        return self.image(self.depatch(self.en(self.embedding(x))), x.shape)
+
+    def image(self, pixels: Tensor, shape: torch.Size) -> Tensor:
+        """Pixels of the patches put together to `(B, 1, H, W)`, height and width as in `shape`."""
+        rows, columns = shape[2] // SPATIAL_PATCH, shape[3] // SPATIAL_PATCH
         cut = pixels.reshape(-1, rows, columns, SPATIAL_PATCH, SPATIAL_PATCH)
-        return cut.permute(0, 1, 3, 2, 4).reshape(-1, 1, *x.shape[2:])
+        return cut.permute(0, 1, 3, 2, 4).reshape(-1, 1, *shape[2:])
 
 
 class TGFuse(nn.Module):
