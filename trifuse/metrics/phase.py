@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from scipy import fft
 
 from trifuse.metrics.pixels import Array
@@ -62,7 +63,7 @@ def phase_congruency(x: Array) -> Congruency:
     return Congruency(sums.energy / (sums.amplitude + EPS), (xx + yy + root) / 2, (xx + yy - root) / 2)
 
 
-def add_orientation(sums: Sums, spectrum: Array, polar: Polar, angle: float) -> None:
+def add_orientation(sums: Sums, spectrum: NDArray[np.complex128], polar: Polar, angle: float) -> None:
     """Adds the local energy along one orientation to the sums."""
     spread = angular(polar, angle)
     responses = np.empty((SCALES, *spread.shape), dtype=np.complex128)
@@ -155,7 +156,7 @@ def log_gabor(polar: Polar, scale: int) -> Array:
     np.exp(band, out=band)
     band *= polar.lowpass
     band[0, 0] = 0
-    return band
+    return np.asarray(band)
 
 
 def angular(polar: Polar, angle: float) -> Array:

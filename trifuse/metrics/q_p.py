@@ -9,7 +9,7 @@ import numpy as np
 
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.phase import phase_congruency
-from trifuse.metrics.pixels import Array, MetricWarning, Pixels
+from trifuse.metrics.pixels import Array, Mask, MetricWarning, Pixels
 from trifuse.metrics.windows import WANG, gaussian, same
 
 THRESHOLD = 0.1
@@ -43,7 +43,7 @@ def q_p(fused: Pixels, sources: Sequence[Pixels]) -> float:
     """Product of the preservation of congruency and of its two moments."""
     maps = [phase_congruency(source.values) for source in sources]
     masks = [m.congruency > THRESHOLD for m in maps]
-    features = np.logical_or.reduce(masks)
+    features = np.any(masks, axis=0)
     count = int(features.sum())
     if count == 0:
         warnings.warn("q_p: no source has any feature; counted as 0", MetricWarning, stacklevel=2)
@@ -58,7 +58,7 @@ def q_p(fused: Pixels, sources: Sequence[Pixels]) -> float:
     return value
 
 
-def preserved(candidates: Sequence[Array], masks: Sequence[Array], fused: Array) -> float:
+def preserved(candidates: Sequence[Array], masks: Sequence[Mask], fused: Array) -> float:
     """Sum over pixels of the best local correlation of any masked candidate map with the fused map."""
     weights = gaussian(WANG)
     mean = same(fused, weights)
