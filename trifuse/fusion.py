@@ -55,6 +55,15 @@ class Fused:
 
         return io.write(self.image, path, provenance=self.provenance)
 
+    def like(self, source: Any) -> Any:
+        """The fused image in the type and layout of a source: numpy, torch, nibabel, SimpleITK or Pillow.
+
+            fused = trifuse.fuse([t1, t2, pet]).like(t1)
+        """
+        from trifuse.io import arrays
+
+        return arrays.like(self.image, source)
+
 
 def fuse(
     sources: Sequence[Any],
