@@ -1,0 +1,186 @@
+r"""Noise schedules: how much of the image is left at each step.
+
+A noisy image is \(x = a x_0 + s z\) with \(z \sim N(0, I)\), level \(a = \sqrt{\bar\alpha} \in (0, 1]\) and
+\(s = \sqrt{1 - a^2}\). Everything in this package is a function of the level \(a\), in float64: the networks of the
+SR3 family are conditioned on it directly, and samplers may stop at any level, whatever steps training had.
+
+Other scales for the same quantity: half log signal-to-noise ratio \(\lambda = \ln(a / s)\), and the noise of the
+unscaled image, \(\sigma = s / a\) (Karras et al. 2022).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trifuse.errors import OptionError
+
+Levels = NDArray[np.float64]
+"""Levels in the order in which a sampler walks them: noise first, each larger than the one before."""
+
+ScheduleName = Literal["linear", "quad", "warmup10", "warmup50", "const", "jsd", "cosine"]
+T = TypeVar("T", float, NDArray[np.float64])
+
+
+def sigma(level: T) -> T:
+    r"""Share of noise \(s = \sqrt{(1 - a)(1 + a)}\), exact to the last digits near \(a = 1\)."""
+    return np.sqrt((1 - level) * (1 + level))  # type: ignore[return-value]
+
+
+def log_snr(level: T) -> T:
+    r"""Half log signal-to-noise ratio \(\lambda = \ln(a / s)\); infinite at \(a = 1\)."""
+    with np.errstate(divide="ignore"):
+        return np.log(level) - np.log(sigma(level))  # type: ignore[return-value]
+
+
+def level_of_log_snr(value: T) -> T:
+    r"""Level \(a = 1 / \sqrt{1 + e^{-2\lambda}}\)."""
+    return 1 / np.sqrt(1 + np.exp(-2 * value))  # type: ignore[return-value]
+
+
+def noise_of(level: T) -> T:
+    r"""Noise of the unscaled image, \(\sigma = s / a\)."""
+    return sigma(level) / level  # type: ignore[return-value]
+
+
+def level_of_noise(value: T) -> T:
+    r"""Level \(a = 1 / \sqrt{1 + \sigma^2}\) of a noise \(\sigma\) of the unscaled image."""
+    return 1 / np.sqrt(1 + np.square(value))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    r"""A forward process of T steps, \(x_t = \sqrt{1 - \beta_t} x_{t-1} + \sqrt{\beta_t} z\).
+
+    Attributes:
+        betas: float64 (T,), variance added by each step, first step first.
+    """
+
+    betas: NDArray[np.float64]
+
+    @classmethod
+    def make(cls, name: ScheduleName = "linear", steps: int = 4000, start: float = 1e-6, end: float = 1e-2) -> Schedule:
+        r"""A schedule by name.
+
+        `linear`: \(\beta\) evenly spaced from `start` to `end` (SR3 and TFS-Diff); `quad`: \(\sqrt\beta\) evenly
+        spaced; `warmup10`, `warmup50`: `end` everywhere but in the first 10 or 50 %, which rise linearly from
+        `start`; `const`: `end` everywhere; `jsd`: \(\beta_t = 1 / (T + 1 - t)\); `cosine`: \(\bar\alpha\) a squared
+        cosine (Nichol and Dhariwal 2021, eq. 17). The last two need neither `start` nor `end`.
+
+        Raises:
+            OptionError: if there is no schedule of that name, or no step.
+        """
+        if steps < 1:
+            raise OptionError(f"a noise schedule of {steps} steps does not exist; give 1 or more")
+        if name not in get_args(ScheduleName):
+            raise OptionError(f"no noise schedule is called {name!r}; there are: {', '.join(get_args(ScheduleName))}")
+        return cls(_betas(name, steps, start, end))
+
+    @property
+    def steps(self) -> int:
+        """Number of steps T."""
+        return len(self.betas)
+
+    @cached_property
+    def alphas_cumprod(self) -> NDArray[np.float64]:
+        r"""\(\bar\alpha_t\), (T,)."""
+        return np.cumprod(1 - self.betas)
+
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        r"""\(\sqrt{\bar\alpha}\) after 0, 1, ..., T steps: (T + 1,), falling from 1."""
+        return np.sqrt(np.concatenate([[1.0], self.alphas_cumprod]))
+
+    def index_of(self, level: float) -> float:
+        """Zero-based time index with this level, interpolated between the steps; what `ddpm` networks are told."""
+        return float(np.interp(-level, -self.levels[1:], np.arange(self.steps)))
+
+    def draw_levels(self, batch: int, random: np.random.RandomState, *, shared_step: bool = False) -> Levels:
+        r"""Training levels (batch,): a step t in 1..T, then \(a \sim U(\sqrt{\bar\alpha_{t-1}}, \sqrt{\bar\alpha_t})\).
+
+        The SR3 paper (section 2.2) draws a step for each image; the SR3 and TFS-Diff programs share one over the
+        batch (`shared_step`), and this then replays their stream of random numbers.
+        """
+        step = random.randint(1, self.steps + 1) if shared_step else random.randint(1, self.steps + 1, size=batch)
+        return random.uniform(self.levels[step - 1], self.levels[step], size=batch)
+
+    def buffers(self) -> dict[str, NDArray[np.float32]]:
+        """The twelve float32 arrays (T,) that official checkpoints store, in their order."""
+        betas, cumprod = self.betas, self.alphas_cumprod
+        before = np.concatenate([[1.0], cumprod[:-1]])
+        with np.errstate(divide="ignore"):
+            exact = {
+                "betas": betas,
+                "alphas_cumprod": cumprod,
+                "alphas_cumprod_prev": before,
+                "sqrt_alphas_cumprod": np.sqrt(cumprod),
+                "sqrt_one_minus_alphas_cumprod": np.sqrt(1 - cumprod),
+                "log_one_minus_alphas_cumprod": np.log(1 - cumprod),
+                "sqrt_recip_alphas_cumprod": np.sqrt(1 / cumprod),
+                "sqrt_recipm1_alphas_cumprod": np.sqrt(1 / cumprod - 1),
+            }
+        variance = betas * (1 - before) / (1 - cumprod)
+        exact["posterior_variance"] = variance
+        exact["posterior_log_variance_clipped"] = np.log(np.maximum(variance, 1e-20))
+        exact["posterior_mean_coef1"] = betas * np.sqrt(before) / (1 - cumprod)
+        exact["posterior_mean_coef2"] = (1 - before) * np.sqrt(1 - betas) / (1 - cumprod)
+        return {name: values.astype(np.float32) for name, values in exact.items()}
+
+
+def _betas(name: ScheduleName, steps: int, start: float, end: float) -> NDArray[np.float64]:
+    if name == "linear":
+        return np.linspace(start, end, steps)
+    if name == "quad":
+        return np.linspace(start**0.5, end**0.5, steps) ** 2
+    if name in ("warmup10", "warmup50"):
+        betas = np.full(steps, end)
+        rising = int(steps * (0.1 if name == "warmup10" else 0.5))
+        betas[:rising] = np.linspace(start, end, rising)
+        return betas
+    if name == "const":
+        return np.full(steps, end)
+    if name == "jsd":
+        return 1 / np.linspace(steps, 1, steps)
+    angle = (np.arange(steps + 1) / steps + 0.008) / 1.008 * np.pi / 2
+    left = np.cos(angle) ** 2
+    left = left / left[0]
+    return np.minimum(1 - left[1:] / left[:-1], 0.999)
+
+
+def full(schedule: Schedule) -> Levels:
+    """Every level of a schedule from the noisiest to 1: T + 1 levels, T network evaluations."""
+    return schedule.levels[::-1].copy()
+
+
+def uniform_index(schedule: Schedule, steps: int) -> Levels:
+    """About evenly spaced steps of a schedule, from its noisiest level to 1: `steps` evaluations.
+
+    Poor for multistep solvers: it spends most steps where the image is nothing but noise.
+
+    Raises:
+        OptionError: if there are more steps than the schedule has.
+    """
+    if not 1 <= steps <= schedule.steps:
+        raise OptionError(f"{steps} sampling steps do not fit a schedule of {schedule.steps}; give 1 or more, not more")
+    index = np.round(np.linspace(schedule.steps, 0, steps + 1)).astype(int)
+    return schedule.levels[index]
+
+
+def uniform_lambda(count: int, noise_max: float = 20.0, noise_min: float = 0.002) -> Levels:
+    r"""`count` levels with evenly spaced \(\lambda\) between two noises \(\sigma\) of the unscaled image."""
+    return level_of_log_snr(np.linspace(-np.log(noise_max), -np.log(noise_min), count))
+
+
+def edm(count: int, noise_max: float = 20.0, noise_min: float = 0.002, rho: float = 7.0) -> Levels:
+    r"""`count` levels with evenly spaced \(\sigma^{1/\rho}\) (Karras et al. 2022, eq. 5)."""
+    roots = np.linspace(noise_max ** (1 / rho), noise_min ** (1 / rho), count)
+    return level_of_noise(roots**rho)
+
+
+def to_clean(levels: Levels) -> Levels:
+    """The same levels and 1 after them: a sampler then returns its last estimate of the clean image."""
+    return np.append(levels, 1.0)
