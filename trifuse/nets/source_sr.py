@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class Residual(nn.Module):
@@ -28,7 +28,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, width, h, w)` in and out."""
-        y: Tensor = x + self.second(F.relu(self.first(x)))
+        y: Tensor = x + self.second(functional.relu(self.first(x)))
         return y
 
 
@@ -48,8 +48,8 @@ class Head(nn.Module):
 
     def finish(self, features: Tensor, bicubic: Tensor) -> Tensor:
         """Trunk features `(B, width, h, w)` and bicubic `(B, 3, sh, sw)` -> enlarged `(B, 3, sh, sw)`."""
-        fine = F.relu(F.pixel_shuffle(self.widen(features), self.scale))
-        residual: Tensor = self.leave(F.relu(self.refine(torch.cat([fine, bicubic], dim=1))))
+        fine = functional.relu(functional.pixel_shuffle(self.widen(features), self.scale))
+        residual: Tensor = self.leave(functional.relu(self.refine(torch.cat([fine, bicubic], dim=1))))
         return bicubic + residual
 
 

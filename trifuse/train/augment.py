@@ -17,11 +17,11 @@ Pixels = NDArray[np.uint8]
 
 
 def curve(random: np.random.Generator, strength: float = 1.0) -> NDArray[np.float32]:
-    """A monotone intensity curve as a table of 256 values in 0..1: a gamma between 1/(1+s) and 1+s, then a gain that may
+    """A monotone intensity curve as 256 values in 0..1: a gamma between 1/(1+s) and 1+s, then a gain that may
     saturate the brightest parts."""
     gamma = np.exp(random.uniform(-1, 1) * np.log1p(strength))
     gain = random.uniform(0.75, 1.15)
-    return np.clip(gain * np.linspace(0, 1, 256) ** gamma, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(gain * np.linspace(0, 1, 256) ** gamma, 0, 1), dtype=np.float32)
 
 
 def recontrast(pixels: Pixels, random: np.random.Generator) -> Pixels:

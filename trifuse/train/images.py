@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from PIL import Image as Pillow
 from trifuse.errors import InputError
 from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
+from trifuse.train.recipe import Volumes
 
 
 @dataclass(frozen=True)
@@ -56,35 +58,60 @@ def picture(path: Path) -> Picture:
     return Picture(pixels, path.stem.lower(), palettes.uptake(pixels) if functional else None, str(path))
 
 
-def listed(table: Path, split: str) -> list[Path]:
-    """Every distinct picture named in the columns `path_*` of a CSV table whose `split` is the given one, sorted.
-
-    Paths are relative to the folder above the table's, as in the tables of the Whole Brain Atlas.
+def slices(volumes: Volumes) -> list[Picture]:
+    """Axial slices of CT (soft-tissue window), T1 and PET volumes, PET at 1.2 mm and painted as the atlas does.
 
     Raises:
-        InputError: if the table has no such columns or no such rows.
+        InputError: if a volume is missing or damaged.
     """
-    with table.open(newline="") as opened:
-        rows = [row for row in csv.DictReader(opened) if row.get("split", split) == split]
-    found = {value for row in rows for key, value in row.items() if key.startswith("path") and value}
-    if not found:
-        raise InputError(f"{table}: no row of split {split!r} with columns path_1, path_2, ...")
-    return sorted(table.parent.parent / name for name in found)
+    return [
+        picture
+        for patient in volumes.patients
+        for kind in ("ct", "t1", "pet")
+        for picture in _slices_of(volumes.folder / patient / f"{kind}.nii.gz", kind, volumes.every)
+    ]
 
 
-@dataclass(frozen=True)
+def _slices_of(path: Path, kind: str, every: int) -> list[Picture]:
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from scipy.ndimage import zoom
+
+    try:
+        volume: Any = nibabel.load(path)
+        values = np.asarray(volume.dataobj, dtype=np.float32)
+    except (OSError, ImageFileError) as error:
+        raise InputError(f"{path}: the volume cannot be read ({error})") from None
+    low, high = (-160.0, 240.0) if kind == "ct" else (0.0, float(np.percentile(values, 99.7 if kind == "t1" else 99.9)))
+    shown = np.clip((values - low) / (high - low), 0, 1)
+    planes = [shown[:, :, index].T for index in range(1, shown.shape[2], every)]
+    if kind != "pet":
+        return [Picture(np.rint(p * 255).astype(np.uint8)[None], f"sts-{kind}", None, str(path)) for p in planes]
+    factor = float(volume.header.get_zooms()[0]) / 1.2
+    fine = [np.rint(np.clip(zoom(p, factor, order=3), 0, 1) * 255) / 255 for p in planes]
+    return [Picture(palettes.paint(p, "pet"), "sts-pet", p.astype(np.float32), str(path)) for p in fine]
+
+
+@dataclass(frozen=True, eq=False)
 class Bank:
     """Pictures, and how often each is drawn: `shares` says how often a kind is, kinds not named have share 1."""
 
     pictures: Sequence[Picture]
-    shares: dict[str, float]
+    shares: Mapping[str, float]
+
+    @cached_property
+    def kinds(self) -> dict[str, list[Picture]]:
+        """The pictures by kind, kinds in alphabetical order."""
+        kinds: dict[str, list[Picture]] = {kind: [] for kind in sorted({p.kind for p in self.pictures})}
+        for picture in self.pictures:
+            kinds[picture.kind].append(picture)
+        return kinds
 
     def draw(self, random: np.random.Generator) -> Picture:
         """A kind by its share, then a picture of that kind."""
-        kinds = sorted({p.kind for p in self.pictures})
-        share = np.array([self.shares.get(kind, 1.0) for kind in kinds])
-        kind = kinds[int(random.choice(len(kinds), p=share / share.sum()))]
-        members = [p for p in self.pictures if p.kind == kind]
+        share = np.array([self.shares.get(kind, 1.0) for kind in self.kinds])
+        kind = list(self.kinds)[int(random.choice(len(self.kinds), p=share / share.sum()))]
+        members = self.kinds[kind]
         return members[int(random.integers(len(members)))]
 
     def patch(self, side: int, random: np.random.Generator) -> Pixels:

@@ -155,7 +155,9 @@ class OfficialFolder:
                 pixels = rgb(files[name])
                 wanted = tuple(n // shrink for n in hr.shape[1:])
                 if pixels.shape[1:] != wanted:
-                    raise GridError(f"{files[name]}: {pixels.shape[1:]} pixels; {wanted} expected beside hr_{self.high}")
+                    raise GridError(
+                        f"{files[name]}: {pixels.shape[1:]} pixels; {wanted} expected beside hr_{self.high}"
+                    )
                 read[f"{mark}_{kind}" if mark else kind] = pixels
         return read
 

@@ -73,10 +73,10 @@ def uptake(pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     coloured = colours.max(axis=1) > 8
     if not coloured.any():
         return None
-    best = min(
-        (cKDTree(table(name)).query(colours) for name in ("pet", "spect-tc")),
-        key=lambda found: float(np.percentile(found[0][coloured], 95)),
-    )
-    if np.percentile(best[0][coloured], 95) > ON_PALETTE:
-        return None
-    return (best[1] / (LEVELS - 1)).astype(np.float32).reshape(pixels.shape[1:])
+    best: tuple[float, NDArray[np.float32]] | None = None
+    for name in ("pet", "spect-tc"):
+        distance, index = (np.asarray(part) for part in cKDTree(table(name)).query(colours))
+        off = float(np.percentile(distance[coloured], 95))
+        if off <= ON_PALETTE and (best is None or off < best[0]):
+            best = off, np.asarray(index / (LEVELS - 1), dtype=np.float32).reshape(pixels.shape[1:])
+    return best[1] if best is not None else None

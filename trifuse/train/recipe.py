@@ -36,7 +36,7 @@ class Volumes(Part):
 
     folder: Expanded
     patients: tuple[str, ...]
-    every: int = Field(3, ge=1)
+    every: int = Field(default=3, ge=1)
 
 
 class Tables(Part):
@@ -69,7 +69,7 @@ class Folder(Part):
     folder: Expanded
     modalities: tuple[str, ...] = Field(min_length=2)
     truth: str | None = None
-    held_out: float = Field(0.1, ge=0, lt=1)
+    held_out: float = Field(default=0.1, ge=0, lt=1)
 
 
 class OfficialLayout(Part):
@@ -120,16 +120,16 @@ class Schedule(Part):
     """
 
     steps: int = Field(ge=1)
-    learning_rate: float = Field(6e-4, gt=0)
-    warmup: int = Field(200, ge=0)
-    cooldown: int = Field(0, ge=0)
-    batch: int = Field(8, ge=1)
+    learning_rate: float = Field(default=6e-4, gt=0)
+    warmup: int = Field(default=200, ge=0)
+    cooldown: int = Field(default=0, ge=0)
+    batch: int = Field(default=8, ge=1)
     sides: dict[int, int] = {2: 64, 4: 128, 8: 192}
-    clip: float = Field(0.5, gt=0)
-    ema: float = Field(0.997, ge=0, lt=1)
+    clip: float = Field(default=0.5, gt=0)
+    ema: float = Field(default=0.997, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
-    check_every: int = Field(500, ge=1)
-    log_every: int = Field(100, ge=1)
+    check_every: int = Field(default=500, ge=1)
+    log_every: int = Field(default=100, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> Schedule:
@@ -156,13 +156,20 @@ class Loss(Part):
         ssim: 1 - SSIM (TFS-Diff, section 2.3, in a form that is minimised by equal pictures).
     """
 
-    l1: float = Field(1.0, ge=0)
-    mse: float = Field(5.0, ge=0)
-    ssim: float = Field(0.0, ge=0)
+    l1: float = Field(default=1.0, ge=0)
+    mse: float = Field(default=5.0, ge=0)
+    ssim: float = Field(default=0.0, ge=0)
 
 
 class SourceSR(Part):
-    """One-pass super-resolution of single sources."""
+    """One-pass super-resolution of single sources.
+
+    Attributes:
+        width, blocks, fine: the network's shape.
+        shares: how often pictures of a kind (the beginning of the file name) are drawn; 1 where not named.
+        volumes: volumes whose slices join the pictures.
+        mse_from: from this step on the loss is the mean squared error alone.
+    """
 
     task: Literal["source-sr"] = "source-sr"
     width: int = 64
@@ -170,7 +177,7 @@ class SourceSR(Part):
     fine: int = 16
     shares: dict[str, float] = {}
     volumes: Volumes | None = None
-    mse_from: int | None = Field(None, description="from this step on, the loss is the mean squared error alone")
+    mse_from: int | None = None
 
 
 class Diffusion(Part):
@@ -191,7 +198,7 @@ class Diffusion(Part):
     """
 
     task: Literal["tfs-diff", "sr3"]
-    unshuffle: int = Field(2, ge=1)
+    unshuffle: int = Field(default=2, ge=1)
     channels: int = 48
     multipliers: tuple[int, ...] = (1, 2, 2)
     res_blocks: int = 1
@@ -202,8 +209,8 @@ class Diffusion(Part):
     condition: Literal["closed-form", "bicubic"] = "closed-form"
     upsampler: Expanded | None = None
     truth: Truth = Truth()
-    pure_noise: float = Field(0.5, ge=0, le=1)
-    variants: int = Field(0, ge=0)
+    pure_noise: float = Field(default=0.5, ge=0, le=1)
+    variants: int = Field(default=0, ge=0)
     cache: Expanded = Path("cache")
 
 
@@ -220,7 +227,7 @@ class Recipe(Part):
     """
 
     name: str
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     data: Data
     model: Annotated[SourceSR | Diffusion, Field(discriminator="task")]
     loss: Loss = Loss()
