@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tests.golden.goldens import check_topic, each
-from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction
+from trifuse.diffusion import losses
+from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction, noised
 from trifuse.diffusion.samplers import DDIM, Ancestral, DPMSolver2M, Heun, Sampler, UniPC, replay, sample
 from trifuse.diffusion.schedule import Schedule, full
 from trifuse.nets.sr3_config import UNetConfig
@@ -244,3 +245,68 @@ def test_solvers(path: Path, problem: str, grid: str, solver: str) -> None:
     start = torch.from_numpy(golden[f"{problem}_xT"])
     ours = sample(SOLVERS[solver], denoise, start, golden[f"levels_{grid}"], replay([]))
     close(ours, golden[f"{problem}_{grid}_{solver}"], 1e-9)
+
+
+@each(TOPIC, "tfs_loss_")
+def test_loss_as_published(path: Path) -> None:
+    golden = np.load(path)
+    network = network_of(np.load(path.with_name(str(golden["weights"]))))
+    x0, noise = torch.from_numpy(golden["x_start"]), torch.from_numpy(golden["noise"])
+    random = np.random.RandomState(int(golden["np_seed"]))
+    level = torch.from_numpy(schedule_of(golden).draw_levels(len(x0), random, shared_step=True))
+    close(level, golden["level"], 0, 1e-12)
+    x = noised(x0, noise, level.float().double()[:, None, None, None])
+    close(x, golden["x_noisy"], 1e-6)
+    said = network(torch.cat([torch.from_numpy(golden["cond"]), x], dim=1), level.float())
+    close(said.detach(), golden["eps"], LAYER)
+    for norm in ("l1", "l2"):
+        loss = losses.published(said, noise, x0, norm)
+        close(loss.item(), golden[f"l_pix_{norm}"], 0, 1e-5)
+        close(loss.item() * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)
+    close(losses.published_structure(said.detach(), x0), golden["ssim_term_old"], 0, 1e-5)
+    close(losses.ssim_map(x0, torch.from_numpy(golden["eps"]), 1.0), golden["ssim_map_x0_vs_eps_L1"], LAYER)
+    losses.published(said, noise, x0, "l1").backward()
+    same_gradients(golden, network)
+
+
+def same_gradients(golden: Any, network: SR3UNet) -> None:
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    names = [key.removeprefix("grad_l1/") for key in golden.files if key.startswith("grad_l1/")]
+    assert names
+    for name in names:
+        theirs = golden[f"grad_l1/{name}"]
+        assert np.linalg.norm(gradients[name].numpy() - theirs) <= 1e-3 * np.linalg.norm(theirs)
+    norm = torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
+    close(norm, golden["grad_norm_l1"], 0, 1e-3)
+
+
+@each(TOPIC, "tfs_loss_")
+def test_loss_as_meant(path: Path) -> None:
+    golden = np.load(path)
+    x0, noise, x, said = (torch.from_numpy(golden[name]) for name in ("x_start", "noise", "x_noisy", "eps"))
+    level = torch.from_numpy(golden["level"])[:, None, None, None]
+    estimate = NoisePrediction().x0(said, x, level).clamp(-1, 1)
+    close(estimate, golden["rec_x0_hat"], 1e-5)
+    close(losses.ssim_map(estimate, x0, 2.0).mean(dim=(1, 2, 3)), golden["rec_ssim_per_image_L2"], 0, 1e-5)
+    close(losses.structure_weight(level.flatten(), "alpha_bar"), golden["rec_weight_abar"], 1e-6)
+    total = losses.psf(said, x, x0, noise, level, NoisePrediction())
+    structure = total - losses.sr3(said, noise)
+    close(structure, golden["rec_ssim_loss_abar_weighted"], 0, 1e-5)
+
+
+@each(TOPIC, "sr3_unet_", "ddpm_unet_")
+def test_sr3_loss(path: Path) -> None:
+    golden = np.load(path)
+    network = network_of(golden)
+    x0, noise = torch.from_numpy(golden["x_start"]), torch.from_numpy(golden["noise"])
+    told = torch.from_numpy(golden["loss_t_or_level"])
+    level = told.double()
+    if network.config.embedding == "index":
+        level = torch.from_numpy(schedule_of(golden).levels[golden["loss_t_or_level"] + 1])
+    x = noised(x0, noise, level.reshape(-1, 1, 1, 1))
+    close(x, golden["loss_x_noisy"], 1e-6)
+    with torch.no_grad():
+        said = network(torch.cat([torch.from_numpy(golden["cond"]), x], dim=1), told)
+    close(said, golden["loss_eps"], LAYER)
+    for norm in ("l1", "l2"):
+        close(losses.sr3(said, noise, norm) * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)

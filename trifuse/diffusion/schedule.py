@@ -12,44 +12,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trifuse.errors import OptionError
 
 Levels = NDArray[np.float64]
-"""Levels in the order in which a sampler walks them: noise first, each larger than the one before."""
+"""Levels in float64; those that a sampler walks are in its order: noise first, each larger than the one before."""
 
 ScheduleName = Literal["linear", "quad", "warmup10", "warmup50", "const", "jsd", "cosine"]
-T = TypeVar("T", float, NDArray[np.float64])
 
 
-def sigma(level: T) -> T:
+def sigma(level: ArrayLike) -> Levels:
     r"""Share of noise \(s = \sqrt{(1 - a)(1 + a)}\), exact to the last digits near \(a = 1\)."""
-    return np.sqrt((1 - level) * (1 + level))  # type: ignore[return-value]
+    a = np.asarray(level, dtype=np.float64)
+    return np.asarray(np.sqrt((1 - a) * (1 + a)))
 
 
-def log_snr(level: T) -> T:
+def log_snr(level: ArrayLike) -> Levels:
     r"""Half log signal-to-noise ratio \(\lambda = \ln(a / s)\); infinite at \(a = 1\)."""
     with np.errstate(divide="ignore"):
-        return np.log(level) - np.log(sigma(level))  # type: ignore[return-value]
+        return np.asarray(np.log(level) - np.log(sigma(level)))
 
 
-def level_of_log_snr(value: T) -> T:
+def level_of_log_snr(value: ArrayLike) -> Levels:
     r"""Level \(a = 1 / \sqrt{1 + e^{-2\lambda}}\)."""
-    return 1 / np.sqrt(1 + np.exp(-2 * value))  # type: ignore[return-value]
+    return np.asarray(1 / np.sqrt(1 + np.exp(-2 * np.asarray(value, dtype=np.float64))))
 
 
-def noise_of(level: T) -> T:
+def noise_of(level: ArrayLike) -> Levels:
     r"""Noise of the unscaled image, \(\sigma = s / a\)."""
-    return sigma(level) / level  # type: ignore[return-value]
+    return sigma(level) / np.asarray(level, dtype=np.float64)
 
 
-def level_of_noise(value: T) -> T:
+def level_of_noise(value: ArrayLike) -> Levels:
     r"""Level \(a = 1 / \sqrt{1 + \sigma^2}\) of a noise \(\sigma\) of the unscaled image."""
-    return 1 / np.sqrt(1 + np.square(value))  # type: ignore[return-value]
+    return np.asarray(1 / np.sqrt(1 + np.square(np.asarray(value, dtype=np.float64))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +88,12 @@ class Schedule:
     @cached_property
     def alphas_cumprod(self) -> NDArray[np.float64]:
         r"""\(\bar\alpha_t\), (T,)."""
-        return np.cumprod(1 - self.betas)
+        return np.asarray(np.cumprod(1 - self.betas), dtype=np.float64)
 
     @cached_property
     def levels(self) -> NDArray[np.float64]:
         r"""\(\sqrt{\bar\alpha}\) after 0, 1, ..., T steps: (T + 1,), falling from 1."""
-        return np.sqrt(np.concatenate([[1.0], self.alphas_cumprod]))
+        return np.asarray(np.sqrt(np.concatenate([[1.0], self.alphas_cumprod])), dtype=np.float64)
 
     def index_of(self, level: float) -> float:
         """Zero-based time index with this level, interpolated between the steps; what `ddpm` networks are told."""
@@ -106,7 +106,7 @@ class Schedule:
         batch (`shared_step`), and this then replays their stream of random numbers.
         """
         step = random.randint(1, self.steps + 1) if shared_step else random.randint(1, self.steps + 1, size=batch)
-        return random.uniform(self.levels[step - 1], self.levels[step], size=batch)
+        return np.asarray(random.uniform(self.levels[step - 1], self.levels[step], size=batch))
 
     def buffers(self) -> dict[str, NDArray[np.float32]]:
         """The twelve float32 arrays (T,) that official checkpoints store, in their order."""
@@ -148,7 +148,7 @@ def _betas(name: ScheduleName, steps: int, start: float, end: float) -> NDArray[
     angle = (np.arange(steps + 1) / steps + 0.008) / 1.008 * np.pi / 2
     left = np.cos(angle) ** 2
     left = left / left[0]
-    return np.minimum(1 - left[1:] / left[:-1], 0.999)
+    return np.asarray(np.minimum(1 - left[1:] / left[:-1], 0.999), dtype=np.float64)
 
 
 def full(schedule: Schedule) -> Levels:
@@ -167,7 +167,7 @@ def uniform_index(schedule: Schedule, steps: int) -> Levels:
     if not 1 <= steps <= schedule.steps:
         raise OptionError(f"{steps} sampling steps do not fit a schedule of {schedule.steps}; give 1 or more, not more")
     index = np.round(np.linspace(schedule.steps, 0, steps + 1)).astype(int)
-    return schedule.levels[index]
+    return np.asarray(schedule.levels[index])
 
 
 def uniform_lambda(count: int, noise_max: float = 20.0, noise_min: float = 0.002) -> Levels:

@@ -93,13 +93,13 @@ class SR3UNet(nn.Module):
             return x
         if config.se_scope == "input":
             return cast(Tensor, self.SE_block(x))
-        condition, noisy = x.split([config.in_channels - config.out_channels, config.out_channels], dim=1)
+        condition, noisy = x[:, : -config.out_channels], x[:, -config.out_channels :]
         return torch.cat([self.SE_block(condition), noisy], dim=1)
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the parameters, in which the layers compute."""
-        return self.downs[0].weight.dtype  # type: ignore[union-attr, return-value]
+        return self.downs[0].weight.dtype  # type: ignore[return-value]
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """What the network predicts.

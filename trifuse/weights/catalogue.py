@@ -1,0 +1,48 @@
+"""The checkpoints that trifuse knows. A new one is one line here.
+
+Those with a `file` come with the package. The others were published without leave to pass them on, or nowhere that
+a program can fetch them from; users add their own copy with `trifuse weights add NAME FILE`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A checkpoint.
+
+    Attributes:
+        name: how methods, metrics and users call it.
+        used_by: the methods and metrics that need it.
+        origin: who made it, and where it is found.
+        licence: under which it may be used.
+        file: its name in the package's folder `trifuse/weights/shipped`, None for a user's file.
+        sha256: of the file; None where no published digest is known (the user's is then recorded).
+    """
+
+    name: str
+    used_by: tuple[str, ...]
+    origin: str
+    licence: str
+    file: str | None = None
+    sha256: str | None = None
+
+
+_ENTRIES = (
+    Entry(
+        name="tfs-diff-official",
+        used_by=("tfs-diff",),
+        origin="github.com/XylonXu01/TFS-Diff, file I*_E*_gen.pth linked in its README",
+        licence="none stated",
+    ),
+    Entry(
+        name="sr3-official",
+        used_by=("sr3",),
+        origin="github.com/Janspiry/Image-Super-Resolution-via-Iterative-Refinement, file I*_E*_gen.pth",
+        licence="Apache-2.0",
+    ),
+)
+
+CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+"""The entries by name."""

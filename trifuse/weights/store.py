@@ -1,0 +1,166 @@
+"""Where checkpoints lie: in the package, or in the user's data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from trifuse.errors import WeightsError
+from trifuse.weights import files
+from trifuse.weights.catalogue import CATALOGUE
+
+SHIPPED = Path(__file__).parent / "shipped"
+"""The package's own checkpoints."""
+
+
+class Status(NamedTuple):
+    """What `verify` found.
+
+    Attributes:
+        name: of the checkpoint.
+        state: "shipped" or "added" and unharmed; "damaged" where the digest differs; "absent".
+        path: where it lies, None if absent.
+    """
+
+    name: str
+    state: Literal["shipped", "added", "damaged", "absent"]
+    path: Path | None
+
+
+def home() -> Path:
+    """The user's data folder: `$TRIFUSE_HOME`, else where the platform keeps the data of programs."""
+    if given := os.environ.get("TRIFUSE_HOME"):
+        return Path(given).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "trifuse"
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/trifuse").expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "trifuse"
+
+
+def add(name: str, path: str | Path) -> Path:
+    """Copies a user's checkpoint into the data folder under a name, after checking that it can be read.
+
+    Args:
+        name: one of the catalogue, or any other of letters, digits, dots, dashes and underscores.
+        path: the checkpoint.
+
+    Returns:
+        Where the copy lies.
+
+    Raises:
+        WeightsError: if the file cannot be read, the name cannot be used, or the digest is not the published one.
+    """
+    path = Path(path)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise WeightsError(f"weights name {name!r} cannot be used; take letters, digits, dots, dashes, underscores")
+    entry = CATALOGUE.get(name)
+    if entry is not None and entry.file is not None:
+        raise WeightsError(f"weights {name!r} come with the package; choose another name for {path}")
+    files.load(path)
+    found = digest(path)
+    if entry is not None and entry.sha256 is not None and found != entry.sha256:
+        raise WeightsError(
+            f"{path}: not the published weights {name!r} (sha256 {found[:12]}..., expected {entry.sha256[:12]}...); "
+            f"get them from {entry.origin}"
+        )
+    folder = home() / "weights"
+    target = folder / f"{name}{path.suffix.lower()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        shutil.copyfile(path, partial)
+        partial.replace(target)
+        _record({**_recorded(), name: {"file": target.name, "sha256": found}})
+    except OSError as error:
+        raise WeightsError(f"{folder}: cannot be written ({error.strerror}); set TRIFUSE_HOME to a folder") from None
+    return target
+
+
+def path(name: str) -> Path:
+    """Where a checkpoint lies: of the package, of the user, or a path itself.
+
+    Raises:
+        WeightsError: if there is none; the message tells where to get it.
+    """
+    entry = CATALOGUE.get(name)
+    if entry is not None and entry.file is not None and (SHIPPED / entry.file).is_file():
+        return SHIPPED / entry.file
+    added = _recorded().get(name)
+    if added is not None and (home() / "weights" / added["file"]).is_file():
+        return home() / "weights" / added["file"]
+    if Path(name).is_file():
+        return Path(name)
+    if entry is None or entry.file is not None:
+        known = ", ".join(sorted({*CATALOGUE, *_recorded()}))
+        raise WeightsError(f"weights {name!r} are neither a file nor known by name; known: {known}")
+    raise WeightsError(
+        f"weights {name!r} are not on this computer; get them from {entry.origin} (licence: {entry.licence}), "
+        f"then: trifuse weights add {name} FILE"
+    )
+
+
+def verify(name: str | None = None) -> list[Status]:
+    """The state of one checkpoint, or of all that are known or added, by their digests.
+
+    Raises:
+        WeightsError: if `name` is neither known nor added.
+    """
+    recorded = _recorded()
+    names = sorted({*CATALOGUE, *recorded})
+    if name is not None and name not in names:
+        raise WeightsError(f"no weights are called {name!r}; known: {', '.join(names)}")
+    return [_status(each, recorded) for each in names if name in (None, each)]
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file.
+
+    Raises:
+        WeightsError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _status(name: str, recorded: dict[str, dict[str, str]]) -> Status:
+    entry = CATALOGUE.get(name)
+    if entry is not None and entry.file is not None:
+        place, expected, state = SHIPPED / entry.file, entry.sha256, "shipped"
+    elif name in recorded:
+        place, expected, state = home() / "weights" / recorded[name]["file"], recorded[name]["sha256"], "added"
+    else:
+        return Status(name, "absent", None)
+    if not place.is_file():
+        return Status(name, "absent", None)
+    if digest(place) != expected:
+        return Status(name, "damaged", place)
+    return Status(name, "shipped" if state == "shipped" else "added", place)
+
+
+def _recorded() -> dict[str, dict[str, str]]:
+    """The user's checkpoints: name -> file and sha256."""
+    register = home() / "weights" / "added.json"
+    if not register.is_file():
+        return {}
+    try:
+        content: dict[str, dict[str, str]] = json.loads(register.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise WeightsError(f"{register}: the list of added weights is damaged; delete it and add them again") from None
+    return content
+
+
+def _record(content: dict[str, dict[str, str]]) -> None:
+    register = home() / "weights" / "added.json"
+    partial = register.with_name("added.json.part")
+    partial.write_text(json.dumps(content, indent=2, sort_keys=True), encoding="utf-8")
+    partial.replace(register)
