@@ -54,7 +54,9 @@ class FoldedUNet(nn.Module):
         height, width = x.shape[2:]
         more = [-height % self.fold, -width % self.fold]
         padded = functional.pad(x, (0, more[1], 0, more[0]), mode="replicate") if any(more) else x
-        said = functional.pixel_shuffle(self.unet(functional.pixel_unshuffle(padded, self.fold), level), self.fold)[..., :height, :width]
+        said = functional.pixel_shuffle(self.unet(functional.pixel_unshuffle(padded, self.fold), level), self.fold)[
+            ..., :height, :width
+        ]
         return x[:, -6:-3] + said if self.residual else said
 
     def metadata(self) -> dict[str, str]:

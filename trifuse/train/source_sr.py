@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trifuse.errors import InputError
@@ -90,11 +90,13 @@ class SourceSRTask:
         return {"network": "source-sr", "scales": ",".join(map(str, self.scales)), "range": "0..1"}
 
 
-def enlarge(network: nn.Module, small: Pixels, bicubic: Pixels) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """One picture `(3, h, w)` and its bicubic enlargement -> `(3, H, W)` float32, clipped to 0..1."""
+def enlarge(network: nn.Module, small: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
+    """One picture `(3, h, w)` and its bicubic enlargement -> `(3, H, W)` float32, clipped to 0..1; grey stays grey."""
     with torch.inference_mode():
-        out = network(tensor(small[None]), tensor(bicubic[None])).clamp(0, 1)[0]
-    return cast("np.ndarray[tuple[int, ...], np.dtype[np.float32]]", np.ascontiguousarray(out.float().numpy()))
+        out = network(tensor(small[None]), tensor(bicubic[None])).clamp(0, 1)[0].float()
+    if (small == small[:1]).all():
+        out = out.mean(dim=0, keepdim=True).expand(3, -1, -1)
+    return np.ascontiguousarray(out.numpy())
 
 
 def single(recipe: Recipe, phase: Phase) -> list[images.Picture]:
