@@ -26,3 +26,18 @@ def pillow(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         resized = Pillow.fromarray(plane).resize((width, height), Pillow.Resampling.BICUBIC)
         channels.append(np.asarray(resized))
     return np.stack(channels)
+
+
+def square(pixels: NDArray[Any], side: int) -> NDArray[Any]:
+    """`(C, H, W)` pixels as SR3's data preparation brings them to `side`: short side resized, long side cropped.
+
+    As published, pixels that are `side` wide already are returned as they are, whatever their height.
+    """
+    height, width = pixels.shape[1:]
+    if width == side:
+        return pixels
+    short = min(height, width)
+    size = (int(side * height / short), int(side * width / short))
+    resized = pixels if short == side else pillow(pixels, size)
+    top, left = round((size[0] - side) / 2), round((size[1] - side) / 2)
+    return resized[:, top : top + side, left : left + side]

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from tests.golden.goldens import check_topic, each
+from trifuse import resize
 from trifuse.diffusion import losses
+from trifuse.diffusion.conditions import enlarged, picture
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction, noised
 from trifuse.diffusion.samplers import DDIM, Ancestral, DPMSolver2M, Heun, Sampler, UniPC, replay, sample
 from trifuse.diffusion.schedule import Schedule, full
@@ -310,3 +312,27 @@ def test_sr3_loss(path: Path) -> None:
     close(said, golden["loss_eps"], LAYER)
     for norm in ("l1", "l2"):
         close(losses.sr3(said, noise, norm) * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)
+
+
+@each(TOPIC, "resize_")
+def test_data_preparation(path: Path) -> None:
+    golden = np.load(path)
+    cases = [key.removesuffix("_in") for key in golden.files if key.endswith("_in")]
+    assert cases
+    for case in cases:
+        low, high = (int(side) for side in golden[f"{case}_sizes"])
+        pixels = golden[f"{case}_in"].transpose(2, 0, 1)
+        lr = resize.square(pixels, low)
+        for ours, name in ((lr, "lr"), (resize.square(pixels, high), "hr"), (resize.square(lr, high), "sr")):
+            assert np.array_equal(ours.transpose(1, 2, 0), golden[f"{case}_{name}"])
+        if high % low == 0:
+            condition = enlarged(torch.from_numpy(lr.astype(np.float32) / 255)[None], high // low)
+            expected = torch.from_numpy(golden[f"{case}_sr"].transpose(2, 0, 1).astype(np.float32)) / 255 * 2 - 1
+            assert torch.equal(condition[0], expected)
+
+
+@each(TOPIC, "metrics_")
+def test_saved_pictures(path: Path) -> None:
+    golden = np.load(path)
+    assert np.array_equal(picture(torch.from_numpy(golden["t3"])), golden["t3_uint8"])
+    assert np.array_equal(picture(torch.from_numpy(golden["t4"])), golden["t4_grid_uint8"])

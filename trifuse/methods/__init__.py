@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, str] = {
     "mean": "mean:Mean",
     "max": "max:Max",
+    "tfs-diff": "tfs_diff:TFSDiff",
 }
 """Name on the card -> file and class, in the order in which lists show them."""
 

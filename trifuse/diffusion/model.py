@@ -1,0 +1,199 @@
+"""A trained model of the SR3 family: network, noise schedule, and how it wants to be sampled.
+
+Official checkpoints hold only the network and the schedule; they predict noise. Our own are safetensors files whose
+metadata entry `trifuse` is a `Behaviour` in JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from trifuse import weights
+from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
+from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
+from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
+from trifuse.errors import OptionError, WeightsError
+from trifuse.nets.folded import Folded
+from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
+from trifuse.random import Random
+
+METADATA = "trifuse"
+"""Name of the entry in a safetensors file's metadata that holds the `Behaviour`."""
+
+
+class Behaviour(BaseModel):
+    """What the weights themselves do not say about a model.
+
+    Attributes:
+        prediction: what the network predicts: "noise", "x0" or "v".
+        norm_groups: groups of its normalisations.
+        conditions: names of the pictures it is conditioned on, in the order of its channels; those that exist are
+            said by the method that uses the model.
+        unfold: side of the blocks that are folded into channels (1: none).
+        sampler: name of the sampler it is best walked with.
+        steps: evaluations of the network that lose nothing measurable.
+        noise_max, noise_min: where the walk begins and ends, as noise of the unscaled image (values -1..1).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prediction: Literal["noise", "x0", "v"] = "noise"
+    norm_groups: int = Field(default=32, ge=1)
+    conditions: tuple[str, ...] = ("sources",)
+    unfold: int = Field(default=1, ge=1)
+    sampler: str = "dpm++2m"
+    steps: int = Field(default=20, ge=1)
+    noise_max: float = Field(default=20.0, gt=0)
+    noise_min: float = Field(default=0.002, gt=0)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a model is sampled, where its own way is not wanted.
+
+    Attributes:
+        sampler: name of a sampler.
+        steps: number of steps.
+        as_published: the ancestral sampler over the steps of training, all of them unless `steps` is given.
+    """
+
+    sampler: str | None = None
+    steps: int | None = None
+    as_published: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network ready to be sampled.
+
+    Attributes:
+        network: takes condition and noisy image, and the level.
+        shape: the U-Net in it.
+        behaviour: how to use it.
+        schedule: the noise schedule it was trained with.
+    """
+
+    network: nn.Module
+    shape: SR3UNet
+    behaviour: Behaviour
+    schedule: Schedule
+
+    @property
+    def condition_channels(self) -> int:
+        """Channels of the condition that the network takes."""
+        config = self.shape.config
+        return (config.in_channels - config.out_channels) // self.behaviour.unfold**2
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the image that it makes."""
+        return self.shape.config.out_channels // self.behaviour.unfold**2
+
+    def levels(self, walk: Walk) -> Levels:
+        """The levels that a walk visits.
+
+        Raises:
+            OptionError: if its number of steps cannot be.
+        """
+        if walk.as_published:
+            return full(self.schedule) if walk.steps is None else uniform_index(self.schedule, walk.steps)
+        steps = self.behaviour.steps if walk.steps is None else walk.steps
+        if steps < 1:
+            raise OptionError(f"{steps} sampling steps make no picture; give 1 or more")
+        return to_clean(uniform_lambda(steps, self.behaviour.noise_max, self.behaviour.noise_min))
+
+    def sample(self, condition: Tensor, random: Random, walk: Walk | None = None) -> Tensor:
+        """Draws images `(B, image_channels, H, W)`, values -1..1, for conditions `(B, condition_channels, H, W)`.
+
+        The state of the walk is float32 whatever the type of the weights.
+
+        Raises:
+            OptionError: if the sampler does not exist, or the number of steps cannot be.
+        """
+        walk = walk or Walk()
+        name = walk.sampler or ("ancestral" if walk.as_published else self.behaviour.sampler)
+        if name not in SAMPLERS:
+            raise OptionError(f"no sampler is called {name!r}; there are: {', '.join(SAMPLERS)}")
+        time = self.schedule.index_of if self.shape.config.embedding == "index" else float
+        denoise = NetworkDenoiser(self.network, condition, prediction(self.behaviour.prediction), time=time)
+        noise = gaussian(random)
+        batch, _, height, width = condition.shape
+        start = noise(condition.new_empty((batch, self.image_channels, height, width)))
+        return sample(SAMPLERS[name], denoise, start, self.levels(walk), noise)
+
+
+def load(
+    path: str | Path, *, norm_groups: int | None = None, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Model:
+    """Reads a checkpoint; the same file is read only once.
+
+    Args:
+        path: official `.pth` file or own safetensors file.
+        norm_groups: where the file does not tell and it is not 32.
+        device: where the network computes.
+        dtype: type of its weights; bfloat16 is several times faster on CPUs that have it.
+
+    Raises:
+        WeightsError: if the file cannot be read, or holds another network.
+    """
+    path = Path(path)
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        raise WeightsError(f"{path}: there is no such file; give a checkpoint") from None
+    return _load(path, stamp, norm_groups, device, dtype)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _stamp: int, norm_groups: int | None, device: str, dtype: torch.dtype) -> Model:
+    behaviour = behaviour_of(path)
+    state = weights.load(path)
+    try:
+        shape = from_state_dict(state, norm_groups=norm_groups or behaviour.norm_groups)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    schedule = schedule_of(state)
+    shape.requires_grad_(False).to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Folded(shape, behaviour.unfold) if behaviour.unfold > 1 else shape
+    return Model(network, shape, behaviour, schedule)
+
+
+def behaviour_of(path: str | Path) -> Behaviour:
+    """The behaviour that a file's metadata describe; that of the official programs if it has none.
+
+    Raises:
+        WeightsError: if it is damaged.
+    """
+    described = weights.metadata(path).get(METADATA)
+    if described is None:
+        return Behaviour()
+    try:
+        return Behaviour.model_validate_json(described)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WeightsError(f"{path}: metadata {METADATA!r}, field {where}: {first['msg']}") from None
+
+
+def schedule_of(state: Mapping[str, Tensor]) -> Schedule:
+    """The schedule whose buffers a checkpoint holds; TFS-Diff's, linear in 4000 steps, if it holds none.
+
+    The stored float32 values are replaced by the linear schedule in float64 that they were rounded from, if it is one.
+    """
+    stored = next((value for name, value in state.items() if name.removeprefix("module.") == "betas"), None)
+    if stored is None:
+        return Schedule.make("linear", 4000, 1e-6, 1e-2)
+    betas = stored.double().numpy()
+    ends = (float(f"{betas[0]:.6g}"), float(f"{betas[-1]:.6g}"))
+    linear = Schedule.make("linear", len(betas), *ends)
+    rounded = np.array_equal(linear.betas.astype(np.float32), stored.float().numpy())
+    return linear if rounded else Schedule(betas)

@@ -1,0 +1,142 @@
+"""TFS-Diff: three images fused and super-resolved by one conditional diffusion model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from trifuse import weights
+from trifuse.diffusion.conditions import enlarged, to_display
+from trifuse.diffusion.model import Model, Walk, load
+from trifuse.errors import WeightsError
+from trifuse.methods.base import Card, Spread, method
+from trifuse.random import Random
+
+Condition = Callable[[Sequence[Tensor], int, Random], Tensor]
+"""From three sources (values 0..1), scale and randomness to a condition `(B, C, H, W)` with values -1..1."""
+
+SHIPPED = {"default": "tfs-diff", "fast": "tfs-diff-fast"}
+"""Weights in the catalogue for each quality."""
+
+
+@method
+@dataclass(frozen=True)
+class TFSDiff:
+    r"""Draws the fused image from \(p(x_0 | S_1, S_2, S_3)\) by reversing a diffusion, conditioned on the sources.
+
+    Source: Xu et al., Simultaneous Tri-Modal Medical Image Fusion and Super-Resolution using Conditional Diffusion
+    Model, MICCAI 2024.
+    """
+
+    card: ClassVar[Card] = Card(
+        name="tfs-diff",
+        title="TFS-Diff",
+        summary="Conditional diffusion model that fuses three images and magnifies the result in one go.",
+        paper="Xu et al., Simultaneous Tri-Modal Medical Image Fusion and Super-Resolution using Conditional Diffusion "
+        "Model, MICCAI 2024",
+        sources=(2, 3),
+        scales=frozenset({1, 2, 4, 8}),
+        colour="rgb",
+        weights="tfs-diff",
+        stochastic=True,
+        notes="Three sources, the coloured one last as in the paper; of two, the structural (grey) one is given twice. "
+        "Grey sources give a grey result. Sources with 8-bit values are enlarged by Pillow's 8-bit bicubic, as the "
+        "published data preparation does. variant=reference samples as the published program: the ancestral sampler "
+        "over every training step (4000); variant=corrected walks the same network with few steps of a multistep "
+        "solver. The published gate (TMFA) rescales the noisy image too, where the paper has the condition only; a "
+        "checkpoint tells by its shape which it was trained with. The published loss compares the clean image with the "
+        "predicted noise; trifuse trains with the corrected one.",
+    )
+
+    weights: str | None = field(
+        default=None, metadata={"help": "checkpoint: a name in the catalogue or a file, official or own"}
+    )
+    steps: int | None = field(default=None, metadata={"help": "sampling steps; as the weights want unless given"})
+    sampler: Literal["ancestral", "ddim", "dpm++2m", "unipc2", "unipc3", "heun"] | None = field(
+        default=None, metadata={"help": "how the steps are taken; as the weights want unless given"}
+    )
+    quality: Literal["default", "fast"] = field(
+        default="default", metadata={"help": "which of the shipped weights: the best, or the fastest"}
+    )
+    variant: Literal["corrected", "reference"] = field(
+        default="corrected", metadata={"help": "reference: all steps of the ancestral sampler, as published"}
+    )
+    norm_groups: int | None = field(
+        default=None, metadata={"help": "groups of the normalisations, for checkpoints that have not 32"}
+    )
+
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor | Spread:
+        """One draw, values 0..1; see `Method.fuse`.
+
+        Raises:
+            WeightsError: if there are no weights, or they belong to another network.
+        """
+        model = self._model(sources[0].device)
+        three = triple(sources)
+        condition = torch.cat([CONDITIONS[name](three, scale, random) for name in model.behaviour.conditions], dim=1)
+        walk = Walk(self.sampler, self.steps, as_published=self.variant == "reference")
+        fused = to_display(model.sample(condition, random, walk))
+        grey = all(source.shape[1] == 1 for source in sources)
+        return fused.mean(dim=1, keepdim=True) if grey else fused
+
+    def _model(self, device: torch.device) -> Model:
+        name = self.weights or SHIPPED[self.quality]
+        try:
+            path = weights.path(name)
+        except WeightsError as error:
+            raise WeightsError(f"method tfs-diff: {error}; or give a checkpoint: --option weights=FILE") from None
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(device.type) else torch.float32
+        model = load(path, norm_groups=self.norm_groups, device=str(device), dtype=dtype)
+        unknown = [each for each in model.behaviour.conditions if each not in CONDITIONS]
+        if unknown:
+            raise WeightsError(f"{path}: made for a newer trifuse (condition {unknown[0]!r} is not known)")
+        wanted = sum(CHANNELS[each] for each in model.behaviour.conditions)
+        if (model.condition_channels, model.image_channels) != (wanted, 3):
+            raise WeightsError(
+                f"{path}: a network for {model.condition_channels} condition and {model.image_channels} image channels;"
+                f" tfs-diff needs {wanted} and 3"
+            )
+        return model
+
+
+def triple(sources: Sequence[Tensor]) -> list[Tensor]:
+    """Three sources of two or three: of two, the structural one comes twice, before the other.
+
+    The structural one is the first that is grey, or the first if both have colour.
+    """
+    if len(sources) == 3:
+        return list(sources)
+    first, second = sources
+    if not is_grey(first) and is_grey(second):
+        first, second = second, first
+    return [first, first, second]
+
+
+def is_grey(source: Tensor) -> bool:
+    """Whether a source `(B, C, H, W)` has one channel, or three that hardly differ."""
+    return source.shape[1] == 1 or float((source.amax(dim=1) - source.amin(dim=1)).max()) < 0.02
+
+
+def _bicubic_sources(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    return torch.cat([enlarged(source, scale) for source in sources], dim=1)
+
+
+def _bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    """The closed-form fusion of the enlarged sources."""
+    from trifuse.methods import get
+
+    larger = [to_display(enlarged(source, scale)) for source in sources]
+    fused = get("bitonicx")().fuse(larger, scale=1, random=random)
+    image = fused.mean if isinstance(fused, Spread) else fused
+    return image.expand(-1, 3, -1, -1) * 2 - 1
+
+
+CONDITIONS: dict[str, Condition] = {"sources": _bicubic_sources, "bitonicx": _bitonicx}
+"""The conditions that weights may ask for: the enlarged sources (9 channels), BitonicX of them (3 channels)."""
+
+CHANNELS = {"sources": 9, "bitonicx": 3}
+"""Channels of each condition."""
