@@ -19,11 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trifuse.diffusion import denoiser
+from trifuse.diffusion import denoiser, losses
+from trifuse.diffusion.model import METADATA, Behaviour, wrapped
+from trifuse.diffusion.schedule import noise_of
 from trifuse.errors import InputError
-from trifuse.nets.folded_unet import FoldedUNet
 from trifuse.nets.source_sr import SourceSR
 from trifuse.nets.sr3_config import UNetConfig
+from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.train import export
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase, cases
@@ -45,9 +47,30 @@ class DiffusionTask:
         self.recipe, self.settings = recipe, recipe.model
         self.scales = tuple(recipe.schedule.sides)
         torch.manual_seed(recipe.seed)
-        self.network: nn.Module = FoldedUNet(self._config(), self.settings.unshuffle, residual=self._knows_base).to(
-            memory_format=torch.channels_last
-        )  # type: ignore[call-overload]
+        unet = SR3UNet(self._config())
+        if self._knows_base:  # training starts from the known picture
+            last = unet.final_conv.block[3]
+            with torch.no_grad():
+                for parameter in last.parameters():
+                    parameter.mul_(0.05)
+        network = wrapped(unet, self.behaviour)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def behaviour(self) -> Behaviour:
+        """How the weights are to be used; it goes into their file."""
+        settings = self.settings
+        names = {"closed-form": "learned-bitonicx", "bicubic": "sources"}
+        return Behaviour(
+            prediction="x0",
+            norm_groups=settings.norm_groups,
+            conditions=("sources" if settings.task == "sr3" else names[settings.condition],),
+            residual=self._knows_base,
+            unfold=settings.unshuffle,
+            sampler="ddim",
+            steps=1,
+            noise_max=round(float(noise_of(NOISIEST)), 3),
+        )
 
     @property
     def _knows_base(self) -> bool:
@@ -133,7 +156,7 @@ class DiffusionTask:
         terms = {"l1": error.abs().mean(), "mse": error.square().mean()}
         loss = weights.l1 * terms["l1"] + weights.mse * terms["mse"]
         if weights.ssim:
-            terms["ssim"] = 1 - ssim(estimate.clamp(-1, 1), truth)
+            terms["ssim"] = 1 - losses.ssim_map(estimate.clamp(-1, 1), truth, 2.0).mean()
             loss = loss + weights.ssim * terms["ssim"]
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
@@ -173,37 +196,14 @@ class DiffusionTask:
         return np.concatenate(rows, axis=1)
 
     def metadata(self) -> dict[str, str]:
-        """The network's shape, and what its condition is made of."""
-        assert isinstance(self.network, FoldedUNet)
-        notes = self.network.metadata() | {
+        """The behaviour, and what it was trained for."""
+        return {
+            METADATA: self.behaviour.model_dump_json(),
             "task": self.settings.task,
-            "condition": "bicubic" if self.settings.task == "sr3" else self.settings.condition,
             "scales": ",".join(map(str, self.scales)),
-            "range": "-1..1",
-            "noisiest_level": str(NOISIEST),
         }
-        return notes | ({"fusion": self.settings.truth.method} if self.settings.task == "tfs-diff" else {})
 
 
 def _bicubic(_: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
     """The bicubic enlargement itself, as an upsampler."""
     return np.asarray(bicubic / 255, dtype=np.float32)
-
-
-def ssim(estimate: Tensor, truth: Tensor) -> Tensor:
-    """Mean structural similarity of pictures in -1..1 (Wang et al. 2004; 11x11 Gaussian window, sigma 1.5)."""
-    ramp = torch.arange(11, dtype=estimate.dtype, device=estimate.device) - 5
-    window = torch.exp(-ramp.square() / (2 * 1.5**2))
-    window = window / window.sum()
-    channels = estimate.shape[1]
-
-    def local(x: Tensor) -> Tensor:
-        rows = nn.functional.conv2d(x, window.view(1, 1, 11, 1).expand(channels, 1, 11, 1), groups=channels)
-        return nn.functional.conv2d(rows, window.view(1, 1, 1, 11).expand(channels, 1, 1, 11), groups=channels)
-
-    a, b = local(estimate), local(truth)
-    spread = local(estimate.square()) - a.square() + local(truth.square()) - b.square()
-    together = local(estimate * truth) - a * b
-    first, second = (0.01 * 2) ** 2, (0.03 * 2) ** 2
-    similar = (2 * a * b + first) * (2 * together + second) / ((a.square() + b.square() + first) * (spread + second))
-    return similar.mean()

@@ -26,13 +26,20 @@ def write(
     from safetensors.torch import save_file
 
     partial = path.with_suffix(".part")
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    tensors = {_plain(name): value.detach().cpu().contiguous() for name, value in state.items()}
     notes = dict(metadata) | {"use": "research use; not a medical device"}
     if measured:
         notes["validation"] = json.dumps({name: round(value, 3) for name, value in measured.items()})
     save_file(tensors, partial, metadata=notes)
     partial.replace(path)
     return path
+
+
+def _plain(name: str) -> str:
+    """The name without the wrappers that a network was trained in."""
+    while name.startswith("network."):
+        name = name.removeprefix("network.")
+    return name
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
