@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from trifuse.methods.base import Method
 
 REGISTRY: dict[str, str] = {
+    "bitonicx": "bitonicx:BitonicX",
+    "laplacian": "laplacian:Laplacian",
     "mean": "mean:Mean",
     "max": "max:Max",
     "tfs-diff": "tfs_diff:TFSDiff",

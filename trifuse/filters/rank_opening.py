@@ -1,0 +1,120 @@
+"""Opening and closing by ranks: less than a rank's share of a neighbourhood is removed.
+
+`range_opening` looks at the neighbours that resemble a pixel (`xrankopen2`), `rank_opening` at a fixed shape
+(`rankopen2`), `shape_ranks` at the best of several shapes (`svrankopen2`).
+Source: Treece, bitonic X filter, `xbitonic2` 1.0.3 (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import rank_filter
+
+from trifuse.filters.gathered_rank import ranks_in_masks
+from trifuse.filters.range_mask import MaskRule, RangeMasks, range_masks
+from trifuse.filters.sliding_rank import sliding_ranks
+from trifuse.filters.structure_tensor import Plane
+
+Stack = NDArray[np.float64]
+"""Channels first (C, H, W), float64."""
+
+
+def range_opening(image: Stack, grey: Plane, guide: Plane, rule: MaskRule, centile: float = 8.0) -> tuple[Stack, Stack]:
+    r"""Opening and closing over masks of pixels that resemble each other.
+
+    With \(k = \max(\lfloor g(n - 1) + 0.5 \rfloor, 1)\), g = centile / 100 and n the size of the mask of p:
+    e is the k-th smallest, d the k-th largest value in the mask (0-based). Over the n pixels whose masks hold q:
+    opening \(O_q = \max(e_q, k\text{-th largest } e)\), closing \(C_q = \min(d_q, k\text{-th smallest } d)\).
+
+    Args:
+        image: (C, H, W).
+        grey: (H, W), the image itself or the mean of its channels.
+        guide: (H, W), a smoothed `grey`.
+        rule: how far the masks reach; where its window does not fit, the image comes back twice.
+        centile: 0..50.
+    """
+    if not rule.fits(grey.shape):
+        return image.copy(), image.copy()
+    image, grey, guide = (np.ascontiguousarray(x, dtype=np.float64) for x in (image, grey, guide))
+    masks = range_masks(image, grey, guide, rule)
+    rank = _ranks((2 * rule.half_width + 1) ** 2, centile / 100)
+    if masks.uniform:
+        pairs = [_uniform_opening(channel, masks, rule.half_width, rank) for channel in image]
+        return np.stack([opened for opened, _ in pairs]), np.stack([closed for _, closed in pairs])
+    return _general_opening(image, masks, rule.half_width, rank)
+
+
+def _ranks(most: int, share: float) -> NDArray[np.int64]:
+    """Rank to take from n pixels, for n = 0..most; at least 1 from more than three."""
+    n = np.arange(most + 1)
+    rank = np.floor(share * (n - 1) + 0.5).astype(np.int64)
+    if share > 0:
+        rank[(rank == 0) & (n > 3)] = 1
+    return rank
+
+
+def _uniform_opening(
+    channel: Plane, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]
+) -> tuple[Plane, Plane]:
+    guide, low, high = masks.guide, masks.guide_low, masks.guide_high
+    eroded, dilated = sliding_ranks(channel, (guide, guide), (low, high), guide, half_width, rank)
+    # p's range holds q's guide: the same test with limits and members exchanged, so that rounding is no matter.
+    _, opened = sliding_ranks(eroded, (high, low), (guide, guide), guide, half_width, rank)
+    closed, _ = sliding_ranks(dilated, (high, low), (guide, guide), guide, half_width, rank)
+    return np.maximum(eroded, opened), np.minimum(dilated, closed)
+
+
+def _general_opening(
+    image: Stack, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]
+) -> tuple[Stack, Stack]:
+    levels, order = _ordered(image)
+    eroded, dilated = ranks_in_masks(image, masks, half_width, rank, (order, order), inverse=False)
+    closed, opened = ranks_in_masks(image, masks, half_width, rank, (dilated, eroded), inverse=True)
+
+    def values(places: NDArray[np.int32]) -> Stack:
+        return np.stack([level[place] for level, place in zip(levels, places, strict=True)])
+
+    return values(np.maximum(eroded, opened)), values(np.minimum(dilated, closed))
+
+
+def _ordered(image: Stack) -> tuple[list[NDArray[np.float64]], NDArray[np.int32]]:
+    """Per channel the sorted different values, and of each pixel the place among them."""
+    levels, places = [], np.empty(image.shape, np.int32)
+    for channel, place in zip(image, places, strict=True):
+        level, inverse = np.unique(channel, return_inverse=True)
+        levels.append(level)
+        place[:] = inverse.reshape(place.shape)
+    return levels, places
+
+
+def rank_opening(
+    image: NDArray[Any], mask: NDArray[np.bool_], rank: int, *, dual: bool = True
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Opening and closing with one fixed mask of p pixels, borders replicated.
+
+    Opening: rank filter `rank` (1-based), then `p + 1 - rank`; closing: the other way round. The mask is not
+    mirrored in either pass. `dual=False` stops after the first.
+    """
+    opposite = int(mask.sum()) + 1 - rank
+    eroded, dilated = _ranked(image, mask, rank), _ranked(image, mask, opposite)
+    if not dual:
+        return eroded, dilated
+    return _ranked(eroded, mask, opposite), _ranked(dilated, mask, rank)
+
+
+def shape_ranks(
+    image: NDArray[Any], masks: Sequence[NDArray[np.bool_]], ranks: Sequence[int]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Largest of the erosions and smallest of the dilations by several masks with a rank (1-based) each."""
+    eroded = [_ranked(image, mask, rank) for mask, rank in zip(masks, ranks, strict=True)]
+    dilated = [_ranked(image, mask, int(mask.sum()) + 1 - rank) for mask, rank in zip(masks, ranks, strict=True)]
+    return np.maximum.reduce(eroded), np.minimum.reduce(dilated)
+
+
+def _ranked(image: NDArray[Any], mask: NDArray[np.bool_], rank: int) -> NDArray[Any]:
+    filtered: NDArray[Any] = rank_filter(image, rank - 1, footprint=mask, mode="nearest")
+    return filtered
