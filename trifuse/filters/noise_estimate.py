@@ -19,9 +19,7 @@ QUIET_SHARE = 0.06
 TO_DEVIATION = 2.34
 
 
-def noise_estimate(
-    image: NDArray[np.float64], *, skip: int = 1, integer: bool = False
-) -> tuple[float, Plane]:
+def noise_estimate(image: NDArray[np.float64], *, skip: int = 1, integer: bool = False) -> tuple[float, Plane]:
     r"""Standard deviation of the noise in an image (C, H, W) or (H, W), and the map (H, W) that it is the mean of.
 
     The size of the second difference, \(|I * [-1, 2, -1] * [-1, 2, -1]^T| / 6\), is smoothed along its own lines and

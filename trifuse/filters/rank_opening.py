@@ -68,9 +68,7 @@ def _uniform_opening(
     return np.maximum(eroded, opened), np.minimum(dilated, closed)
 
 
-def _general_opening(
-    image: Stack, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]
-) -> tuple[Stack, Stack]:
+def _general_opening(image: Stack, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]) -> tuple[Stack, Stack]:
     levels, order = _ordered(image)
     eroded, dilated = ranks_in_masks(image, masks, half_width, rank, (order, order), inverse=False)
     closed, opened = ranks_in_masks(image, masks, half_width, rank, (dilated, eroded), inverse=True)

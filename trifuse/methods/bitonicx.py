@@ -187,7 +187,9 @@ class BitonicX:
     def _fuse_one(self, images: Sequence[Tensor], random: Random) -> Tensor:
         """RGB `(3, H, W)` of one study, float64."""
         coloured = _coloured(images)
-        split = [colour.split(image[None], "yuv") for image, is_coloured in zip(images, coloured, strict=True) if is_coloured]
+        split = [
+            colour.split(image[None], "yuv") for image, is_coloured in zip(images, coloured, strict=True) if is_coloured
+        ]
         greys = [image[0].numpy() for image, is_coloured in zip(images, coloured, strict=True) if not is_coloured]
         lumas = [luma[0, 0].numpy() for luma, _ in split]
         if not lumas and len(greys) > 2:
@@ -202,18 +204,14 @@ class BitonicX:
             return luma[0].expand(3, -1, -1)
         return colour.join(luma, colour.merge_chroma([chroma for _, chroma in split]), "yuv")[0]
 
-    def _pair(
-        self, fused: Plane, other: Plane, noisy: tuple[bool, bool], random: Random, *, is_luma: bool
-    ) -> Plane:
+    def _pair(self, fused: Plane, other: Plane, noisy: tuple[bool, bool], random: Random, *, is_luma: bool) -> Plane:
         if not is_luma:
             return fuse_greys(fused, other, noisy).fused
         layers = luma_layers(fused, other, noisy)
         return fuse_luma(layers, clarities(self.clarity, layers.detail, random)).fused
 
 
-def _layers(
-    first: Plane, second: Plane, noisy: tuple[bool, bool]
-) -> tuple[tuple[Plane, Plane], tuple[Plane, Plane]]:
+def _layers(first: Plane, second: Plane, noisy: tuple[bool, bool]) -> tuple[tuple[Plane, Plane], tuple[Plane, Plane]]:
     low = _both(_filtered, first, second)
     detail = (first - low[0], second - low[1])
     if noisy == (True, True):

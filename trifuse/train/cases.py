@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from trifuse.errors import GridError, InputError
 from trifuse.train.images import load
@@ -25,12 +28,14 @@ class Case:
         sources: two or more files, structural ones first, a coloured one last.
         truth: the fused picture, where it is given.
         patient: who; the case itself where unknown.
+        kind: which modalities, as the table says.
     """
 
     name: str
     sources: tuple[Path, ...]
     truth: Path | None = None
     patient: str = ""
+    kind: str = ""
 
 
 def cases(data: Tables | Folder, phase: Phase) -> list[Case]:
@@ -76,7 +81,7 @@ def _of_tables(data: Tables, phase: Phase) -> list[Case]:
                 continue
             sources = tuple(table.parent.parent / row[column] for column in columns if row[column])
             kind = row.get("kind", "")
-            listed.append(Case(f"{row['case']} {kind}".strip(), sources, patient=row.get("patient", row["case"])))
+            listed.append(Case(f"{row['case']} {kind}".strip(), sources, None, row.get("patient", row["case"]), kind))
     return sorted(listed, key=lambda case: (case.name, case.sources))
 
 
@@ -110,3 +115,24 @@ def _per_case(data: Folder) -> list[Case]:
             f"{data.folder}: neither one folder per modality ({', '.join(data.modalities)}) nor one folder per case"
         )
     return listed
+
+
+@dataclass(frozen=True, eq=False)
+class Deck:
+    """Cases to draw from: a kind by its share (1 where not named), then a case of that kind."""
+
+    cases: Sequence[Case]
+    shares: Mapping[str, float]
+
+    @cached_property
+    def _kinds(self) -> dict[str, list[Case]]:
+        kinds: dict[str, list[Case]] = {kind: [] for kind in sorted({case.kind for case in self.cases})}
+        for case in self.cases:
+            kinds[case.kind].append(case)
+        return kinds
+
+    def draw(self, random: np.random.Generator) -> Case:
+        """A case."""
+        share = np.array([self.shares.get(kind, 1.0) for kind in self._kinds])
+        members = list(self._kinds.values())[int(random.choice(len(share), p=share / share.sum()))]
+        return members[int(random.integers(len(members)))]

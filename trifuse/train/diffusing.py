@@ -28,11 +28,11 @@ from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.train import export
 from trifuse.train.augment import Pixels
-from trifuse.train.cases import Phase, cases
-from trifuse.train.prepared import Maker, Version, bytes_of
+from trifuse.train.cases import Deck, Phase, cases
+from trifuse.train.prepared import Maker, Square, Whole, bytes_of
 from trifuse.train.recipe import Diffusion, OfficialLayout, Recipe
 from trifuse.train.source_sr import enlarge, single
-from trifuse.train.stacks import OfficialStacks, PreparedStacks, SingleStacks, Stacks
+from trifuse.train.stacks import OfficialStacks, SingleStacks, SquareStacks, Stacks, WholeStacks
 from trifuse.train.task import Batch, Draw, psnr, tensor
 
 NOISIEST = 0.012
@@ -111,9 +111,11 @@ class DiffusionTask:
         if settings.task == "sr3":
             return SingleStacks(single(recipe, phase), self.scales)
         found = cases(data, phase)
-        variants = settings.variants if phase == "train" else 0
-        versions = [Version(case, number, recipe.seed) for case in found for number in range(variants + 1)]
-        return PreparedStacks(versions, self._maker(), self.scales)
+        if phase == "val":
+            return WholeStacks([Whole(case) for case in found[:: settings.val_every]], self._maker())
+        deck = Deck(found, settings.shares)
+        squares = [Square(deck, number, recipe.seed, settings.square) for number in range(settings.squares)]
+        return SquareStacks(squares, self._maker(), self.scales)
 
     def _maker(self) -> Maker:
         settings = self.settings

@@ -20,7 +20,7 @@ from trifuse.image import Image
 from trifuse.progress import track
 from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
-from trifuse.train.cases import Case
+from trifuse.train.cases import Case, Deck
 from trifuse.train.images import load
 from trifuse.train.recipe import Truth
 
@@ -41,45 +41,78 @@ def _grey_as_one(pixels: NDArray[np.floating]) -> NDArray[np.floating]:
     return pixels[:1] if (pixels == pixels[:1]).all() else pixels
 
 
-@dataclass(frozen=True)
-class Version:
-    """A case as it is (`number` 0) or in other contrasts, palettes and poses (1, 2, ...).
+COUNT = 3
+"""Sources of a prepared case."""
 
-    Attributes:
-        case: the case.
-        number: which version; all its randomness follows from `seed`, the case's name and this.
-        seed: of the recipe.
-        count: sources of a case; a case of fewer repeats its first in another contrast.
-    """
+
+@dataclass(frozen=True)
+class Whole:
+    """A case as it is."""
 
     case: Case
-    number: int = 0
-    seed: int = 0
-    count: int = 3
 
     def sources(self) -> list[Pixels]:
-        """The sources `(3, H, W)` at full resolution."""
-        name = int.from_bytes(hashlib.sha256(self.case.name.encode()).digest()[:4], "little")
-        random = np.random.default_rng([self.seed, name, self.number])
+        """The sources `(3, H, W)` at full resolution; of two, the structural one comes twice."""
         pictures = [load(path) for path in self.case.sources]
-        while len(pictures) < self.count:
-            pictures.insert(0, augment.recontrast(pictures[0], random))
-        if self.number:
-            pictures = self._varied(pictures, random)
-        return [augment.grey_to_rgb(pixels) for pixels in pictures]
+        return [augment.grey_to_rgb(pixels) for pixels in [pictures[0]] * (COUNT - len(pictures)) + pictures]
 
-    @staticmethod
-    def _varied(pictures: list[Pixels], random: np.random.Generator) -> list[Pixels]:
-        pose = int(random.integers(8))
-        varied: list[Pixels] = []
-        for pixels in pictures:
-            uptake = palettes.uptake(pixels) if pixels.shape[0] == 3 else None
-            if uptake is not None:
-                pixels = augment.repaint(uptake, random)
-            elif pixels.shape[0] == 1 and random.random() < 0.7:
-                pixels = augment.recontrast(pixels, random)
-            varied.append(augment.turned(pixels, pose))  # type: ignore[arg-type]
-        return varied
+    def truth(self) -> Pixels | None:
+        """The fused picture `(3, H, W)` where it is given with the case."""
+        return None if self.case.truth is None else augment.grey_to_rgb(load(self.case.truth))
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of a drawn case in another contrast, palette and pose; everything follows from seed and number.
+
+    Attributes:
+        deck: the cases.
+        number: which square.
+        seed: of the recipe.
+        side: in pixels.
+    """
+
+    deck: Deck
+    number: int
+    seed: int
+    side: int
+
+    def sources(self) -> list[Pixels]:
+        """The sources `(3, side, side)`; a pair's structural picture is repeated in another contrast."""
+        return self._cut()[0]
+
+    def truth(self) -> Pixels | None:
+        """The square of the fused picture where it is given with the case; such cases keep their contrast."""
+        return self._cut()[1]
+
+    def _cut(self) -> tuple[list[Pixels], Pixels | None]:
+        random = np.random.default_rng([self.seed, self.number, 2])
+        case = self.deck.draw(random)
+        pictures = [load(path) for path in case.sources]
+        if case.truth is None:
+            while len(pictures) < COUNT:
+                pictures.insert(0, augment.recontrast(pictures[0], random))
+            pictures = [_varied(pixels, random) for pixels in pictures]
+        else:
+            pictures = [pictures[0]] * (COUNT - len(pictures)) + pictures + [load(case.truth)]
+        stack = np.concatenate([augment.grey_to_rgb(pixels) for pixels in pictures])
+        square = augment.turned(augment.crop(stack, self.side, random), int(random.integers(8)))
+        parts = [square[at : at + 3].astype(np.uint8, copy=False) for at in range(0, len(square), 3)]
+        return parts[:COUNT], parts[COUNT] if len(parts) > COUNT else None
+
+
+def _varied(pixels: Pixels, random: np.random.Generator) -> Pixels:
+    """A picture in another contrast or palette, two times in three."""
+    change = random.random() < 0.67
+    if not change:
+        return pixels
+    if pixels.shape[0] == 1:
+        return augment.recontrast(pixels, random)
+    uptake = palettes.uptake(pixels)
+    return pixels if uptake is None else augment.repaint(uptake, random)
+
+
+Entry = Whole | Square
 
 
 @dataclass(frozen=True)
@@ -100,39 +133,36 @@ class Maker:
     cache: Path
     key: str
 
-    def stack(self, version: Version, scale: int) -> NDArray[np.uint8]:
+    def stack(self, entry: Entry, scale: int) -> NDArray[np.uint8]:
         """`(9 [+ 3] + 3, H, W)` bytes: enlarged sources, their fusion if wanted, truth; memory-mapped."""
-        sources = version.sources()
-        path = self.cache / f"{self._digest(sources, version, str(scale), self.key, str(self.closed_form))}.npy"
+        sources = entry.sources()
+        path = self.cache / f"{self._digest(sources, str(scale), self.key, str(self.closed_form))}.npy"
         if not path.exists():
             enlarged = [self.enlarge(*augment.degraded(pixels, scale)) for pixels in sources]
             fused = [bytes_of(fuse(enlarged, self.truth))] if self.closed_form else []
-            _save(path, np.concatenate([*map(bytes_of, enlarged), *fused, self.sharp(version, sources)]))
+            _save(path, np.concatenate([*map(bytes_of, enlarged), *fused, self.sharp(entry, sources)]))
         stack: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         return stack
 
-    def sharp(self, version: Version, sources: Sequence[Pixels]) -> Pixels:
+    def sharp(self, entry: Entry, sources: Sequence[Pixels]) -> Pixels:
         """The truth `(3, H, W)`: given with the case, or fused from the sources at full resolution."""
-        if version.case.truth is not None and version.number == 0:
-            return augment.grey_to_rgb(load(version.case.truth))
-        path = self.cache / f"{self._digest(sources, version, 'truth')}.npy"
+        given = entry.truth()
+        if given is not None:
+            return given
+        path = self.cache / f"{self._digest(sources, 'truth')}.npy"
         if not path.exists():
             _save(path, bytes_of(fuse([pixels / 255 for pixels in sources], self.truth)))
         truth: Pixels = np.load(path)
         return truth
 
-    def make_all(self, versions: Sequence[Version], scales: Sequence[int]) -> None:
-        """Fills the cache, reporting progress."""
-        for version in track(versions, "fusing the cases"):
-            for scale in scales:
-                self.stack(version, scale)
+    def make_all(self, entries: Sequence[tuple[Entry, int]]) -> list[NDArray[np.uint8]]:
+        """The stacks of entries at scales, made where the cache lacks them, with progress."""
+        return [self.stack(entry, scale) for entry, scale in track(entries, "fusing the cases")]
 
-    def _digest(self, sources: Sequence[Pixels], version: Version, *keys: str) -> str:
-        digest = hashlib.sha256(json.dumps([self.truth.model_dump(), version.number, keys]).encode())
+    def _digest(self, sources: Sequence[Pixels], *keys: str) -> str:
+        digest = hashlib.sha256(json.dumps([self.truth.model_dump(), keys]).encode())
         for pixels in sources:
             digest.update(np.ascontiguousarray(pixels).tobytes())
-        if version.case.truth is not None:
-            digest.update(version.case.truth.read_bytes())
         return digest.hexdigest()[:32]
 
 

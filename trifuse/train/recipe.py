@@ -45,7 +45,7 @@ class Tables(Part):
     Attributes:
         tables: the files; paths in them are relative to the folder above the table's.
         train, val: which `split` is which.
-        functional: only cases with a functional picture in validation.
+        functional: only cases with a functional picture in validation (column `functional`).
     """
 
     kind: Literal["tables"] = "tables"
@@ -193,7 +193,10 @@ class Diffusion(Part):
             further condition, and the residual to it predicted; "bicubic": the bicubic sources alone (paper).
         upsampler: weights of a source-sr network.
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
-        variants: further versions of every case with other contrasts, palettes and poses, fused anew.
+        squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
+        square: their side in pixels.
+        shares: how often cases of a kind (column `kind` of a table) are drawn; 1 where not named.
+        val_every: which of the validation cases are measured during training.
         cache: folder for fused pictures and conditions.
     """
 
@@ -210,7 +213,10 @@ class Diffusion(Part):
     upsampler: Expanded | None = None
     truth: Truth = Truth()
     pure_noise: float = Field(default=0.5, ge=0, le=1)
-    variants: int = Field(default=0, ge=0)
+    squares: int = Field(default=600, ge=1)
+    square: int = Field(default=128, ge=16)
+    shares: dict[str, float] = {}
+    val_every: int = Field(default=1, ge=1)
     cache: Expanded = Path("cache")
 
 

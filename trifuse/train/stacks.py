@@ -16,7 +16,7 @@ from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase
 from trifuse.train.images import Bank, Picture
 from trifuse.train.official import OfficialFolder, layout_of
-from trifuse.train.prepared import Maker, Version
+from trifuse.train.prepared import Maker, Square, Whole
 from trifuse.train.recipe import OfficialLayout
 
 
@@ -37,37 +37,60 @@ class Stacks(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedStacks:
-    """Cases with sources enlarged and fused beforehand."""
+class WholeStacks:
+    """Whole cases with sources enlarged and fused beforehand, at every scale."""
 
-    versions: Sequence[Version]
+    entries: Sequence[Whole]
+    maker: Maker
+
+    def __len__(self) -> int:
+        """Number of cases."""
+        return len(self.entries)
+
+    def whole(self, index: int, scale: int) -> Pixels:
+        """See `Stacks`."""
+        return np.asarray(self.maker.stack(self.entries[index], scale))
+
+    def patch(self, scale: int, side: int, random: np.random.Generator) -> Pixels:
+        """A square of a case."""
+        return _posed(self.whole(int(random.integers(len(self))), scale), side, random)
+
+
+@dataclass(frozen=True, eq=False)
+class SquareStacks:
+    """Squares of cases with sources enlarged and fused beforehand, each at one scale, the scales in turn."""
+
+    entries: Sequence[Square]
     maker: Maker
     scales: Sequence[int]
 
     @cached_property
-    def _read(self) -> dict[tuple[int, int], NDArray[np.uint8]]:
-        self.maker.make_all(self.versions, self.scales)
+    def _read(self) -> dict[int, list[NDArray[np.uint8]]]:
+        turns = [(entry, self.scales[index % len(self.scales)]) for index, entry in enumerate(self.entries)]
+        made = self.maker.make_all(turns)
         return {
-            (index, scale): self.maker.stack(version, scale)
-            for index, version in enumerate(self.versions)
-            for scale in self.scales
+            scale: [stack for stack, (_, at) in zip(made, turns, strict=True) if at == scale] for scale in self.scales
         }
 
     def __len__(self) -> int:
-        """Number of versions of cases."""
-        return len(self.versions)
+        """Number of squares."""
+        return len(self.entries)
 
     def whole(self, index: int, scale: int) -> Pixels:
-        """See `Stacks`."""
-        return np.asarray(self._read[index, scale])
+        """See `Stacks`; counts the squares of that scale."""
+        return np.asarray(self._read[scale][index % len(self._read[scale])])
 
     def patch(self, scale: int, side: int, random: np.random.Generator) -> Pixels:
-        """A square, flipped or turned; the first two sources change places at random, which fusion does not notice."""
-        stack = self._read[int(random.integers(len(self))), scale]
-        square = augment.crop(stack, side, random)
-        if len(square) >= 12 and random.random() < 0.5:
-            square = np.concatenate([square[3:6], square[:3], square[6:]])
-        return augment.turned(square, int(random.integers(8)))  # type: ignore[return-value]
+        """A square of a square."""
+        return _posed(self.whole(int(random.integers(len(self._read[scale]))), scale), side, random)
+
+
+def _posed(stack: Pixels, side: int, random: np.random.Generator) -> Pixels:
+    """A square, flipped or turned; the first two sources change places at random, which fusion does not notice."""
+    square = augment.crop(stack, side, random)
+    if len(square) >= 12 and random.random() < 0.5:
+        square = np.concatenate([square[3:6], square[:3], square[6:]])
+    return np.asarray(augment.turned(square, int(random.integers(8))), dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
