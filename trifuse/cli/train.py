@@ -17,7 +17,7 @@ def train(
     ],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
 ) -> None:
-    """Train a network on your own images, on a CPU, a GPU, or (started by `accelerate launch -m`) many of them."""
+    """Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`)."""
     import importlib
 
     measured = importlib.import_module("trifuse.train").train(recipe, output, resume=resume)

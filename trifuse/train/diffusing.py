@@ -9,7 +9,6 @@ upsampled sources in closed form, and the network says what is missing from it.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from functools import cached_property
 from typing import cast
@@ -130,7 +129,7 @@ class DiffusionTask:
             )
         state, _ = export.read(settings.upsampler)
         network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        key = hashlib.sha256(settings.upsampler.read_bytes()).hexdigest()[:16]
+        key = export.digest(state)
         return Maker(settings.truth, lambda small, bicubic: enlarge(network, small, bicubic), True, settings.cache, key)
 
     def batch(self, draw: Draw) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: the weights cannot be read ({error})") from None
     return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}, metadata
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """A short digest of weights; files with equal weights differ in the order of their metadata."""
+    content = hashlib.sha256()
+    for name in sorted(state):
+        content.update(name.encode())
+        content.update(state[name].contiguous().numpy().tobytes())
+    return content.hexdigest()[:16]
 
 
 def halved(path: Path, target: Path, kind: torch.dtype = torch.float16) -> Path:

@@ -94,15 +94,15 @@ class Trainer:
         schedule = self.recipe.schedule
         log = Log(self.output, self.step) if self.leads else None
         measured: dict[str, float] = {}
-        sums: dict[str, float] = {}
+        sums: dict[str, list[float]] = {}
         clock = time.perf_counter()
         for step in track(range(self.step, schedule.steps), f"training {self.recipe.name}"):
             for name, value in self._one(step).items():
-                sums[name] = sums.get(name, 0.0) + value
+                sums.setdefault(name, []).append(value)
             self.step = step + 1
             if self.step % schedule.log_every == 0 and log is not None:
-                took = (time.perf_counter() - clock) / schedule.log_every
-                means = {name: value / schedule.log_every for name, value in sums.items()}
+                means = {name: sum(values) / len(values) for name, values in sums.items()}
+                took = (time.perf_counter() - clock) / len(sums["loss"])
                 log.training(self.step, means | {"rate": schedule.rate(step), "seconds_per_step": took})
                 sums, clock = {}, time.perf_counter()
             if self.step % schedule.check_every == 0 or self.step == schedule.steps:
@@ -131,7 +131,7 @@ class Trainer:
         self.accelerator.clip_grad_norm_(self.network.parameters(), schedule.clip)
         self.optimiser.step()
         self.average.update(self.plain, step + 1)
-        return {name: float(value) for name, value in terms.items()}
+        return {name: float(value.detach()) for name, value in terms.items()}
 
     def _validated(self, log: Log | None) -> dict[str, float]:
         """Measures of the averaged network, by the leading process."""
