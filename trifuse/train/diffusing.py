@@ -108,7 +108,8 @@ class DiffusionTask:
         if isinstance(data, OfficialLayout):
             return OfficialStacks.of(data, phase)
         if settings.task == "sr3":
-            return SingleStacks(single(recipe, phase), self.scales)
+            pictures = single(recipe, phase)
+            return SingleStacks(pictures[:: settings.val_every] if phase == "val" else pictures, settings.shares)
         found = cases(data, phase)
         if phase == "val":
             return WholeStacks([Whole(case) for case in found[:: settings.val_every]], self._maker())

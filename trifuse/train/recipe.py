@@ -195,7 +195,8 @@ class Diffusion(Part):
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
         squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
         square: their side in pixels.
-        shares: how often cases of a kind (column `kind` of a table) are drawn; 1 where not named.
+        shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
+            drawn; 1 where not named.
         val_every: which of the validation cases are measured during training.
         cache: folder for fused pictures and conditions.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -98,11 +98,11 @@ class SingleStacks:
     """Single pictures: bicubic and sharp."""
 
     pictures: Sequence[Picture]
-    scales: Sequence[int]
+    shares: Mapping[str, float]
 
     @cached_property
     def _bank(self) -> Bank:
-        return Bank(self.pictures, {})
+        return Bank(self.pictures, self.shares)
 
     def __len__(self) -> int:
         """Number of pictures."""
