@@ -139,6 +139,11 @@ def _learned_bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> 
     return torch.cat([*larger, _closed_form(larger, random)], dim=1) * 2 - 1
 
 
+def _learned(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    """The sources, enlarged by a trained one-pass network."""
+    return torch.cat([learned.enlarged(source, scale) for source in sources], dim=1) * 2 - 1
+
+
 def _closed_form(sources: Sequence[Tensor], random: Random) -> Tensor:
     """BitonicX of sources `(B, 3, H, W)`, values 0..1, as `(B, 3, H, W)`; grey ones go in as one channel."""
     from trifuse.methods import get
@@ -152,9 +157,10 @@ def _closed_form(sources: Sequence[Tensor], random: Random) -> Tensor:
 CONDITIONS: dict[str, Condition] = {
     "sources": _bicubic_sources,
     "bitonicx": _bitonicx,
+    "learned": _learned,
     "learned-bitonicx": _learned_bitonicx,
 }
 """The conditions that weights may ask for: bicubic sources, BitonicX of them, learned upsampling and BitonicX of it."""
 
-CHANNELS = {"sources": 9, "bitonicx": 3, "learned-bitonicx": 12}
+CHANNELS = {"sources": 9, "bitonicx": 3, "learned": 9, "learned-bitonicx": 12}
 """Channels of each condition."""

@@ -59,7 +59,7 @@ class DiffusionTask:
     def behaviour(self) -> Behaviour:
         """How the weights are to be used; it goes into their file."""
         settings = self.settings
-        names = {"closed-form": "learned-bitonicx", "bicubic": "sources"}
+        names = {"closed-form": "learned-bitonicx", "learned": "learned", "bicubic": "sources"}
         return Behaviour(
             prediction="x0",
             norm_groups=settings.norm_groups,
@@ -73,8 +73,8 @@ class DiffusionTask:
 
     @property
     def _knows_base(self) -> bool:
-        """Whether the condition ends with a picture that is nearly the answer."""
-        return self.settings.task == "sr3" or self.settings.condition == "closed-form"
+        """Whether the condition ends with a picture that is near the answer."""
+        return self.settings.task == "sr3" or self.settings.condition != "bicubic"
 
     def _config(self) -> UNetConfig:
         settings = self.settings
@@ -119,19 +119,19 @@ class DiffusionTask:
 
     def _maker(self) -> Maker:
         settings = self.settings
-        closed = settings.condition == "closed-form"
-        if not closed:
+        if settings.condition == "bicubic":
             return Maker(
                 settings.truth, lambda _, bicubic: (bicubic / 255).astype(np.float32), False, settings.cache, "bicubic"
             )
         if settings.upsampler is None:
-            raise InputError(
-                "field model.upsampler: the closed-form condition needs the weights of a source-sr network"
-            )
+            raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
         state, _ = export.read(settings.upsampler)
         network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         key = export.digest(state)
-        return Maker(settings.truth, lambda small, bicubic: enlarge(network, small, bicubic), True, settings.cache, key)
+        closed = settings.condition == "closed-form"
+        return Maker(
+            settings.truth, lambda small, bicubic: enlarge(network, small, bicubic), closed, settings.cache, key
+        )
 
     def batch(self, draw: Draw) -> Batch:
         """Condition and clean pictures in -1..1, levels and noise."""

@@ -190,7 +190,8 @@ class Diffusion(Part):
         channels, multipliers, res_blocks, norm_groups, dropout: the U-Net's shape.
         se_scope: where TMFA stands: on the condition (paper), on the whole input (program), or "none".
         condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
-            further condition, and the residual to it predicted; "bicubic": the bicubic sources alone (paper).
+            further condition, and the residual to it predicted; "learned": those sources alone, and the residual to
+            the last one, for speed; "bicubic": the bicubic sources alone (paper).
         upsampler: weights of a source-sr network.
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
         squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
@@ -210,7 +211,7 @@ class Diffusion(Part):
     dropout: float = 0.0
     attention_levels: tuple[int, ...] = ()
     se_scope: Literal["condition", "input", "none"] = "condition"
-    condition: Literal["closed-form", "bicubic"] = "closed-form"
+    condition: Literal["closed-form", "learned", "bicubic"] = "closed-form"
     upsampler: Expanded | None = None
     truth: Truth = Truth()
     pure_noise: float = Field(default=0.5, ge=0, le=1)
