@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SCALES = (1, 2, 4, 8)
 Upsample = Literal["before", "after"]
+Upsampler = Literal["bicubic", "sr3"]
 Precision = Literal["fp32", "bf16"]
 
 
@@ -67,6 +68,7 @@ class Settings:
     Attributes:
         scale: magnification in 1, 2, 4, 8.
         upsample: whether sources are upsampled before fusing or the result after, where the method lacks `scale`.
+        upsampler: what magnifies them: "bicubic", or "sr3", a diffusion model.
         axis: axis along which a volume is sliced for a 2D method.
         device: torch device.
         precision: "fp32", or "bf16" for autocast.
@@ -74,6 +76,7 @@ class Settings:
 
     scale: int = 1
     upsample: Upsample = "before"
+    upsampler: Upsampler = "bicubic"
     axis: int = 2
     device: str = "cpu"
     precision: Precision = "fp32"
@@ -83,8 +86,14 @@ class Settings:
             raise OptionError(f"scale {self.scale} is not offered; choose one of {', '.join(map(str, SCALES))}")
         if self.upsample not in ("before", "after"):
             raise OptionError(f"upsample={self.upsample!r} is not known; choose before or after")
+        if self.upsampler not in ("bicubic", "sr3"):
+            raise OptionError(f"upsampler={self.upsampler!r} is not known; choose bicubic or sr3")
         if self.precision not in ("fp32", "bf16"):
             raise OptionError(f"precision {self.precision!r} is not known; choose fp32 or bf16")
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise OptionError(f"device {self.device!r} cannot be used: {str(error).splitlines()[0]}") from None
         if self.axis not in (0, 1, 2):
             raise OptionError(f"axis {self.axis} is not one of a volume's; choose 0, 1 or 2")
 
@@ -99,6 +108,7 @@ def fuse(
     register: Registration = "none",
     reference: int = 0,
     upsample: Upsample = "before",
+    upsampler: Upsampler = "bicubic",
     axis: int = 2,
     device: str = "cpu",
     precision: Precision = "fp32",
@@ -115,6 +125,7 @@ def fuse(
         register: how to bring the sources onto the grid of the reference; "none" demands one grid.
         reference: index of the source whose grid the result has.
         upsample: "before" or "after" fusing, for methods that lack `scale`.
+        upsampler: "bicubic" or "sr3", what magnifies then.
         axis: slicing axis for volumes in 2D methods.
         device: torch device, such as "cpu" or "cuda:0".
         precision: "fp32" or "bf16" (autocast).
@@ -125,22 +136,25 @@ def fuse(
         GridError: the sources lie on different grids and `register` is "none".
         OptionError: a method, scale or option does not exist.
     """
-    settings = Settings(scale, upsample, axis, device, precision)
+    settings = Settings(scale, upsample, upsampler, axis, device, precision)
     chosen = configure(get(method), options or {}) if isinstance(method, str) else method
     if len(sources) < 2:
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")
     if samples < 1:
         raise OptionError(f"samples={samples} makes no picture; give 1 or more")
+    if not 0 <= seed < 2**32 - samples:
+        raise OptionError(f"seed {seed} is out of range; give 0 to {2**32 - samples - 1}")
     clock = time.perf_counter()
     images = [Image.of(source) for source in sources]
     if not 0 <= reference < len(images):
         raise OptionError(f"reference {reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    aligned = geometry.align(images, reference=reference, register=register)
+    on_grid = geometry.align(images, reference=reference, register=register)
+    aligned = on_grid.images
     align_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    notes = adaptations(chosen, aligned, settings)
+    notes = on_grid.notes + adaptations(chosen, aligned, settings)
     tensors = [_tensor(image, settings.device) for image in aligned]
     mean, std = _sampled(chosen, tensors, settings, samples, seed)
     fuse_s = time.perf_counter() - clock
@@ -175,8 +189,11 @@ def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> 
             raise OptionError(f"method {card.name} takes volumes only; give 3D images or another method")
         notes.append(f"volume fused slice by slice along axis {settings.axis}: {card.name} is a 2D method")
     if settings.scale not in card.scales:
-        notes.append(f"{card.name} has no x{settings.scale}: bicubic upsampling {settings.upsample} fusing")
+        notes.append(
+            f"{card.name} has no x{settings.scale}: {settings.upsampler} upsampling {settings.upsample} fusing"
+        )
     for index, image in enumerate(images, start=1):
+        notes.extend(f"source {index}: {note}" for note in image.notes)
         if image.stored is not None and not np.isfinite(image.stored).all():
             notes.append(f"source {index} holds values that are not finite; they are shown as background")
         if float(image.pixels.max()) == float(image.pixels.min()):
@@ -224,13 +241,25 @@ def _by_slices(method: Method, sources: list[Tensor], settings: Settings, random
 
 
 def _upsampled(method: Method, sources: list[Tensor], settings: Settings, random: Random) -> Tensor | Spread:
-    """A magnification that the method lacks is made by bicubic, before or after fusing."""
+    """A magnification that the method lacks is made by the upsampler, before or after fusing."""
     if settings.scale in method.card.scales:
         return _in_colour(method, sources, settings.scale, random)
     if settings.upsample == "before":
-        larger = [bicubic(source, settings.scale).clamp(0, 1) for source in sources]
+        larger = [_magnified(source, settings, random).clamp(0, 1) for source in sources]
         return _in_colour(method, larger, 1, random)
-    return _each(_in_colour(method, sources, 1, random), lambda x: bicubic(x, settings.scale))
+    fused = _in_colour(method, sources, 1, random)
+    if isinstance(fused, Spread):
+        return Spread(_magnified(fused.mean, settings, random), bicubic(fused.std, settings.scale))
+    return _magnified(fused, settings, random)
+
+
+def _magnified(x: Tensor, settings: Settings, random: Random) -> Tensor:
+    """`(B, C, *space)` at `scale`; SR3 is for pictures, so that volumes that reach this go by bicubic."""
+    if settings.upsampler == "sr3" and x.ndim == 4:
+        from trifuse.diffusion import sr3
+
+        return sr3.upsample(x.clamp(0, 1), settings.scale, random)
+    return bicubic(x, settings.scale)
 
 
 def _in_colour(method: Method, sources: list[Tensor], scale: int, random: Random) -> Tensor | Spread:

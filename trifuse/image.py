@@ -44,10 +44,12 @@ class Image:
             range 0..1 (0 and 1 are the ends of `window`; fused pictures and clipped displays stay inside).
         affine: float64 (4, 4), voxel indices -> RAS millimetres. A 2D image has indices (row, column, 0).
         modality: what made it.
-        window: the native intensities shown as 0 and 1.
+        window: the native intensities shown as 0 and 1; the first is the greater one where low values are bright.
         stored: the values in native units as the file holds them, same shape as `pixels`, any dtype;
             None where `window` alone gives them back.
         origin: where it came from, for messages.
+        notes: what a reader had to decide, in words, for provenance; no patient data.
+        frame_of_reference: DICOM UID of the patient coordinate system; None where the file names none.
     """
 
     pixels: NDArray[np.float32]
@@ -56,6 +58,8 @@ class Image:
     window: tuple[float, float] = (0.0, 1.0)
     stored: NDArray[Any] | None = None
     origin: str = "array"
+    notes: tuple[str, ...] = ()
+    frame_of_reference: str | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.float32:
@@ -125,12 +129,15 @@ class Image:
         modality: Modality = Modality.OTHER,
         window: tuple[float, float] | None = None,
         origin: str = "array",
+        notes: tuple[str, ...] = (),
+        frame_of_reference: str | None = None,
     ) -> Image:
         """Image from native values `(C, *space)` of any real dtype, which `native()` gives back exactly.
 
         Args:
             window: intensities shown as 0 and 1; the finite minimum and maximum if not given.
-                Values outside are clipped in `pixels`. NaN is shown as 0, infinities as 0 and 1.
+                Values outside are clipped in `pixels`. The first may be the greater one (low values
+                bright). NaN is shown as 0, infinities as the ends of the window.
 
         Raises:
             InputError: if no value is finite, or the dtype is not real.
@@ -140,16 +147,20 @@ class Image:
         if values.size == 0:
             raise InputError(f"{origin}: the image is empty (shape {values.shape})")
         low, high = window if window is not None else finite_range(values, origin)
-        span = high - low if high > low else 1.0
-        scaled = (values.astype(np.float64) - low) / span
-        pixels = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0, 1).astype(np.float32)
+        span = high - low if high != low else 1.0
+        scaled = np.subtract(values, low, dtype=np.float64, order="C")
+        np.divide(scaled, span, out=scaled)
+        np.nan_to_num(scaled, copy=False, nan=0.0)
+        np.clip(scaled, 0, 1, out=scaled)
         return cls(
-            pixels=pixels,
+            pixels=scaled.astype(np.float32),
             affine=np.array(affine, dtype=np.float64),
             modality=modality,
             window=(float(low), float(low + span)),
             stored=values,
             origin=origin,
+            notes=notes,
+            frame_of_reference=frame_of_reference,
         )
 
     @classmethod
@@ -158,8 +169,8 @@ class Image:
         nibabel or a SimpleITK image.
 
         Arrays: (H, W), (H, W, 3), (X, Y, Z) or (X, Y, Z, 3); tensors: (H, W), (1|3, H, W) or
-        (1|3, X, Y, Z). uint8 and uint16 span their whole range; floats within 0..1 are taken as
-        display values, others from their minimum to their maximum.
+        (1|3, X, Y, Z). uint8 spans 0..255, uint16 the smallest of 0..1023, 4095, 16383 and 65535 that holds
+        it; floats within 0..1 are taken as display values, others from their minimum to their maximum.
 
         Raises:
             InputError: if it is none of these.
@@ -200,6 +211,7 @@ def guess_modality(path: Path) -> Modality:
     import re
 
     words = {"MR1": "T1", "T1C": "GAD", "T1GD": "GAD", "T1W": "T1", "T2W": "T2", "GD": "GAD", "MRGAD": "GAD"}
+    words |= {"T1CE": "GAD", "MR2": "T2", "PDW": "PD", "PT": "PET", "FDG": "PET", "ULTRASOUND": "US"}
     stem = path.name.upper().split(".")[0]
     for word in re.split(r"[^A-Z0-9]+", stem):
         word = words.get(word, word)

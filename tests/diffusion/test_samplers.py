@@ -99,13 +99,6 @@ def diffusers_levels(scheduler: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     return schedule.level_of_noise(noise)
 
 
-def walk_diffusers(scheduler: Any, x: Tensor) -> Tensor:
-    levels = diffusers_levels(scheduler)
-    for time, level in zip(scheduler.timesteps, levels, strict=True):
-        x = scheduler.step(posterior_mean(x, float(level)), time, x).prev_sample
-    return x
-
-
 @pytest.mark.parametrize("name", ["dpm++2m", "unipc2", "unipc3"])
 def test_agrees_with_diffusers(name: str) -> None:
     diffusers = pytest.importorskip("diffusers")
@@ -120,15 +113,14 @@ def test_agrees_with_diffusers(name: str) -> None:
     theirs.set_timesteps(12)
     x = torch.linspace(-2, 2, 9, dtype=torch.float64)
     levels = diffusers_levels(theirs)
-    # the state before the step to the clean image, which diffusers takes with a higher order
-    expected: list[Tensor] = []
-    state = x
-    for time, level in list(zip(theirs.timesteps, levels, strict=True))[:-1]:
+    x = x.reshape(-1, 1, 1, 1)
+    state, expected = x, []
+    for time, level in zip(theirs.timesteps[:-1], levels[:-1], strict=True):  # the last step is to the clean image
         state = theirs.step(posterior_mean(state, float(level)), time, state).prev_sample
         expected.append(state)
     ours = list(SAMPLERS[name].walk(posterior_mean, x, levels, replay([])))
+    torch.testing.assert_close(torch.stack(ours), torch.stack(expected), atol=2e-5, rtol=0)
     assert len(ours) == len(expected) == 11
-    torch.testing.assert_close(ours[-1], expected[-1], atol=2e-5, rtol=0)
 
 
 def test_ddim_agrees_with_diffusers() -> None:

@@ -18,6 +18,7 @@ from trifuse.diffusion.conditions import enlarged, picture
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction, noised
 from trifuse.diffusion.samplers import DDIM, Ancestral, DPMSolver2M, Heun, Sampler, UniPC, replay, sample
 from trifuse.diffusion.schedule import Schedule, full
+from trifuse.metrics.evaluate import evaluate
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
 
@@ -336,3 +337,17 @@ def test_saved_pictures(path: Path) -> None:
     golden = np.load(path)
     assert np.array_equal(picture(torch.from_numpy(golden["t3"])), golden["t3_uint8"])
     assert np.array_equal(picture(torch.from_numpy(golden["t4"])), golden["t4_grid_uint8"])
+
+
+@each(TOPIC, "metrics_")
+def test_psnr_and_ssim_of_colour_pictures(path: Path) -> None:
+    golden = np.load(path)
+    pairs = [key.removesuffix("_psnr") for key in golden.files if key.endswith("_psnr")]
+    assert pairs
+    for pair in pairs:
+        first, second = golden[f"{pair}_a"].astype(np.float64), golden[f"{pair}_b"].astype(np.float64)
+        colour = evaluate(first, reference=second, metrics=["psnr", "ssim"], colour="rgb")
+        grey = evaluate(first[..., 0], reference=second[..., 0], metrics=["ssim"])
+        close(colour["psnr"], golden[f"{pair}_psnr"], 1e-9)
+        close(colour["ssim"], golden[f"{pair}_ssim"], 1e-9)
+        close(grey["ssim"], golden[f"{pair}_ssim_gray"], 1e-9)

@@ -9,6 +9,7 @@ from trifuse.errors import WeightsError
 from trifuse.nets.folded import Folded
 from trifuse.nets.padding import reflected_to_multiple
 from trifuse.nets.sr3_config import UNetConfig
+from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
 
 SMALL = UNetConfig(
@@ -128,3 +129,12 @@ def test_folding_keeps_places() -> None:
 
     x = torch.randn(2, 3, 7, 10)
     assert torch.equal(Folded(Same(), 2)(x, torch.ones(2)), x)
+
+
+def test_the_form_for_inference_is_the_same_function() -> None:
+    network = small(se_scope="input")
+    x, level = torch.randn(2, 12, 13, 20), torch.tensor([0.3, 0.8])
+    with torch.no_grad():
+        expected = network(x, level)
+        torch.testing.assert_close(for_inference(network)(x, level), expected, atol=2e-5, rtol=0)
+    assert not any(p.requires_grad for p in network.parameters())

@@ -23,6 +23,7 @@ from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
 from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.folded import Folded, Residual
+from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
 from trifuse.random import Random
 
@@ -164,7 +165,7 @@ def _load(path: Path, _stamp: int, norm_groups: int | None, device: str, dtype: 
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     schedule = schedule_of(state)
-    shape.requires_grad_(False).to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    shape = for_inference(shape, device=device, dtype=dtype)
     network = wrapped(shape, behaviour)
     return Model(network, shape, behaviour, schedule)
 

@@ -35,25 +35,22 @@ def anisotropic_gaussian(
     if extent < 1:
         return images.copy()
     stack = np.ascontiguousarray(images.reshape(-1, *images.shape[-2:]), dtype=np.float64)
-    across, along, corner = _directional(tensor, alpha)
+    across, along, corner = directional_terms(tensor, alpha)
     filtered = np.empty_like(stack)
     limit = threshold if threshold != 0 else 1e10
-    over_parts(_filter_rows, stack.shape[1], stack, across, along, corner, _base_weights(extent), limit, filtered)
+    over_parts(_filter_rows, stack.shape[1], stack, across, along, corner, distance_weights(extent), limit, filtered)
     return filtered.reshape(images.shape)
 
 
-def _directional(tensor: StructureTensor, alpha: float) -> tuple[Plane, Plane, Plane]:
+def directional_terms(tensor: StructureTensor, alpha: float) -> tuple[Plane, Plane, Plane]:
     """k sin phi, k cos phi and the corner term per pixel."""
     k = np.minimum(tensor.anisotropy**2 / max(alpha, 0.1) ** 2, MOST_ANISOTROPY)
     phi = np.mod(1.5 * np.pi - tensor.direction, np.pi)
-    if tensor.corner is None:
-        corner = np.zeros_like(k)
-    else:
-        corner = np.minimum(tensor.corner, MOST_CORNER) / MOST_CORNER
+    corner = np.zeros_like(k) if tensor.corner is None else np.minimum(tensor.corner, MOST_CORNER) / MOST_CORNER
     return np.ascontiguousarray(k * np.sin(phi)), np.ascontiguousarray(k * np.cos(phi)), np.ascontiguousarray(corner)
 
 
-def _base_weights(extent: float) -> Plane:
+def distance_weights(extent: float) -> Plane:
     """Weight by distance alone, (2R+1, 2R+1); the two smallest windows are lifted away from the centre."""
     half = int(np.floor(extent))
     offset = np.arange(-half, half + 1)
@@ -65,47 +62,42 @@ def _base_weights(extent: float) -> Plane:
     return weights
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _filter_rows(stack, across, along, corner, base, threshold, filtered, first, last):  # type: ignore[no-untyped-def]
+    """The weight of a pair is the same both ways: half of the offsets do, each for both of its ends."""
     count, height, width = stack.shape
     half = base.shape[0] // 2
+    reach = min(half, width - 1)
     weight = np.empty(width)
-    total = np.empty((count, width))
-    share = np.empty((count, width))
-    for r in range(first, last):
-        total[:] = 0.0
-        share[:] = 0.0
-        for u in range(max(-half, -r), min(half, height - 1 - r) + 1):
-            for v in range(-min(half, width - 1), min(half, width - 1) + 1):
-                here, there = max(0, -v), max(0, v)
+    share = np.full((count, last - first, width), base[half, half])
+    filtered[:, first:last] = base[half, half] * stack[:, first:last]
+    for r in range(max(0, first - half), last):
+        for u in range(max(0, first - r), min(half, height - 1 - r) + 1):
+            for v in range(1 if u == 0 else -reach, reach + 1):
                 n = width - abs(v)
+                p, q = slice(max(0, -v), max(0, -v) + n), slice(max(0, v), max(0, v) + n)
                 _weigh(
-                    across[r, here : here + n],
-                    along[r, here : here + n],
-                    corner[r, here : here + n],
-                    across[r + u, there : there + n],
-                    along[r + u, there : there + n],
-                    corner[r + u, there : there + n],
+                    across[r, p],
+                    along[r, p],
+                    corner[r, p],
+                    across[r + u, q],
+                    along[r + u, q],
+                    corner[r + u, q],
                     u,
                     v,
                     base[u + half, v + half],
                     weight,
                 )
                 for k in range(count):
-                    _add(
-                        stack[k, r, here : here + n],
-                        stack[k, r + u, there : there + n],
-                        weight,
-                        threshold,
-                        total[k, here : here + n],
-                        share[k, here : here + n],
-                    )
-        for k in range(count):
-            for c in range(width):
-                filtered[k, r, c] = total[k, c] / share[k, c]
+                    near, far = stack[k, r, p], stack[k, r + u, q]
+                    if r >= first:
+                        _add(near, far, weight, threshold, filtered[k, r, p], share[k, r - first, p])
+                    if r + u < last:
+                        _add(far, near, weight, threshold, filtered[k, r + u, q], share[k, r + u - first, q])
+    filtered[:, first:last] /= share
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _weigh(across, along, corner, across_q, along_q, corner_q, u, v, base, weight):  # type: ignore[no-untyped-def]
     """Weights of a row's pixels for one offset; a loop of its own, so that the compiler can vectorise it."""
     distance = np.sqrt(float(u * u + v * v))
@@ -116,7 +108,7 @@ def _weigh(across, along, corner, across_q, along_q, corner_q, u, v, base, weigh
         weight[c] = base / (at_p * at_q)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _add(image, image_q, weight, threshold, total, share):  # type: ignore[no-untyped-def]
     """Adds one offset's share to a row; a loop of its own, so that the compiler can vectorise it."""
     for c in range(image.size):

@@ -47,7 +47,7 @@ class Bitonic:
         level: of a pyramid that the image belongs to; 0 = none (see `multiresolution`).
     """
 
-    threshold: float | None = None
+    threshold: int | float | None = None
     half_width: int | None = None
     centile: float = 8.0
     noise: Noise = "additive"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, maximum_filter
 
 from trifuse.filters.anisotropic import anisotropic_gaussian
-from trifuse.filters.rank_opening import rank_opening
+from trifuse.filters.rank_opening import opened_by_rank
 from trifuse.filters.structure_tensor import Plane, structure_tensor
 
 EXTENT, ALPHA = 2.6, 0.7
@@ -55,8 +55,8 @@ def _quiet_part(image: Plane, half: int, integer: bool) -> Plane:
     disc = _disc(half)
     rank = int(np.floor(QUIET_SHARE * (disc.sum() - 1) + 0.5)) + 1
     if not integer:
-        return rank_opening(smooth, disc, rank)[0]
-    opened: Plane = rank_opening(np.floor(4 * smooth + 0.5), disc, rank)[0] / 4
+        return opened_by_rank(smooth, disc, rank)
+    opened: Plane = opened_by_rank(np.floor(4 * smooth + 0.5), disc, rank) / 4
     return opened
 
 

@@ -106,7 +106,7 @@ def pulse_coupled(detail: Plane) -> Counts:
     return fired
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pulse(stimulus, fading, linking, amplitude, threshold_fading, fired):  # type: ignore[no-untyped-def]
     height, width = stimulus.shape
     energy = np.zeros((height, width))
@@ -143,7 +143,7 @@ def coupled_membranes(stimulus: Plane) -> Counts:
     return fired
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _couple(stimulus, weights, fired):  # type: ignore[no-untyped-def]
     height, width = stimulus.shape
     feeding, linking = np.zeros((height, width)), np.zeros((height, width))
@@ -172,7 +172,7 @@ def _couple(stimulus, weights, fired):  # type: ignore[no-untyped-def]
         some, next_some = next_some, some
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _add_scaled(total, values, weight):  # type: ignore[no-untyped-def]
     """A loop of its own, so that the compiler can vectorise it."""
     for c in range(total.size):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import erf, floor, pi, sqrt, trunc
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,14 +128,12 @@ def _local_factor(image: NDArray[np.float64], grey: Plane, threshold: float, the
     factor = WIDEST - (contrast - FLAT) * 0.9 / 0.67
     factor = np.where(contrast > BUSY, NARROWEST, np.where(contrast < FLAT, WIDEST, factor))
     extreme = np.minimum(grey - least, most - grey) / theta
-    factor = np.where((factor < 1) & (extreme < 0.7), 1 - extreme * (1 - factor) / 0.7, factor)
-    return factor
+    return np.where((factor < 1) & (extreme < 0.7), 1 - extreme * (1 - factor) / 0.7, factor)
 
 
-def _half_up(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    rounded: NDArray[np.float64] = np.floor(values + 0.5)
-    return rounded
+def _half_up(values: Any) -> Any:
+    return np.floor(values + 0.5)
 
 
-def _as_is(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _as_is(values: Any) -> Any:
     return values

@@ -51,7 +51,7 @@ def range_opening(image: Stack, grey: Plane, guide: Plane, rule: MaskRule, centi
 def _ranks(most: int, share: float) -> NDArray[np.int64]:
     """Rank to take from n pixels, for n = 0..most; at least 1 from more than three."""
     n = np.arange(most + 1)
-    rank = np.floor(share * (n - 1) + 0.5).astype(np.int64)
+    rank: NDArray[np.int64] = np.floor(share * (n - 1) + 0.5).astype(np.int64)
     if share > 0:
         rank[(rank == 0) & (n > 3)] = 1
     return rank
@@ -98,10 +98,17 @@ def rank_opening(
     mirrored in either pass. `dual=False` stops after the first.
     """
     opposite = int(mask.sum()) + 1 - rank
-    eroded, dilated = _ranked(image, mask, rank), _ranked(image, mask, opposite)
-    if not dual:
-        return eroded, dilated
-    return _ranked(eroded, mask, opposite), _ranked(dilated, mask, rank)
+    return _ranked_twice(image, mask, rank, dual), _ranked_twice(image, mask, opposite, dual)
+
+
+def opened_by_rank(image: NDArray[Any], mask: NDArray[np.bool_], rank: int) -> NDArray[Any]:
+    """The opening alone; see `rank_opening`."""
+    return _ranked_twice(image, mask, rank, dual=True)
+
+
+def _ranked_twice(image: NDArray[Any], mask: NDArray[np.bool_], rank: int, dual: bool) -> NDArray[Any]:
+    once = _ranked(image, mask, rank)
+    return _ranked(once, mask, int(mask.sum()) + 1 - rank) if dual else once
 
 
 def shape_ranks(

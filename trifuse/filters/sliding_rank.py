@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trifuse.filters.structure_tensor import Plane
 from trifuse.filters.threads import over_parts
 
-TILE = 64
+TILE = 32
 TILES_AT_ONCE = 64
 BLOCK = 64
 
@@ -56,7 +56,7 @@ def sliding_ranks(
     return low, high
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _slide_tiles(  # type: ignore[no-untyped-def]
     tiles, origins, by_value, by_order, values, above, below, low_limit, high_limit, half, rank, region, low, high,
     first, last,
@@ -110,7 +110,7 @@ def _slide_tiles(  # type: ignore[no-untyped-def]
                 high[r, c] = values[top + pixel // region[1], left + pixel % region[1]]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _first_at_least(rising, guess, limit):  # type: ignore[no-untyped-def]
     """Index of the first of the rising values that is at least `limit`, walking from a guess."""
     while guess < rising.size and rising[guess] < limit:
@@ -120,7 +120,7 @@ def _first_at_least(rising, guess, limit):  # type: ignore[no-untyped-def]
     return guess
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _first_above(rising, guess, limit):  # type: ignore[no-untyped-def]
     """Index of the first of the rising values above `limit`, walking from a guess."""
     while guess < rising.size and rising[guess] <= limit:
@@ -130,44 +130,61 @@ def _first_above(rising, guess, limit):  # type: ignore[no-untyped-def]
     return guess
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _flag(begin, end, step, members, window, flags, counts):  # type: ignore[no-untyped-def]
     """Flags (step 1) or clears (-1) what of the order's range begin..end lies in the window; the change in number."""
     changed = 0
     for i in range(begin, end):
-        if window[0] <= members[0, i] <= window[1] and window[2] <= members[1, i] <= window[3]:
-            where = members[2, i]
-            flags[where] = step > 0
-            counts[where // BLOCK] += step
-            changed += step
+        # No branch: whether a pixel lies in the window is not to be foreseen, and outside nothing is flagged.
+        y, x, where = members[0, i], members[1, i], members[2, i]
+        inside = np.int32((y >= window[0]) & (y <= window[1]) & (x >= window[2]) & (x <= window[3]))
+        flags[where] = inside & (step > 0)
+        counts[where // BLOCK] += step * inside
+        changed += step * inside
     return changed
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _move_window(new, window, turn, place, stride, begin, end, flags, counts):  # type: ignore[no-untyped-def]
     """Moves the window (top, bottom, left, right), flagging what enters and clearing what leaves."""
     changed = 0
     for side in range(4):
-        rectangle = window.copy()
-        grows = new[side] > window[side] if side % 2 else new[side] < window[side]
-        if side % 2:
-            rectangle[side - 1] = min(new[side], window[side]) + 1
-            rectangle[side] = max(new[side], window[side])
+        old = window[side]
+        if new[side] == old:
+            continue
+        top, bottom, left, right = window[0], window[1], window[2], window[3]
+        ahead = new[side] > old
+        first, last = (min(old, new[side]), max(old, new[side]) - 1)
+        if side == 0:
+            top, bottom, step = first, last, -1 if ahead else 1
+        elif side == 1:
+            top, bottom, step = first + 1, last + 1, 1 if ahead else -1
+        elif side == 2:
+            left, right, step = first, last, -1 if ahead else 1
         else:
-            rectangle[side] = min(new[side], window[side])
-            rectangle[side + 1] = max(new[side], window[side]) - 1
-        for y in range(rectangle[0], rectangle[1] + 1):
-            for pixel in range(y * stride + rectangle[2], y * stride + rectangle[3] + 1):
-                if begin <= turn[pixel] < end:
-                    where = place[pixel]
-                    flags[where] = grows
-                    counts[where // BLOCK] += 1 if grows else -1
-                    changed += 1 if grows else -1
+            left, right, step = first + 1, last + 1, 1 if ahead else -1
+        changed += _flag_rectangle(top, bottom, left, right, step, turn, place, stride, begin, end, flags, counts)
         window[side] = new[side]
     return changed
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
+def _flag_rectangle(  # type: ignore[no-untyped-def]
+    top, bottom, left, right, step, turn, place, stride, begin, end, flags, counts
+):
+    """Flags (step 1) or clears (-1) the members of a mask in a rectangle, ends included; the change in number."""
+    changed = 0
+    for y in range(top, bottom + 1):
+        for pixel in range(y * stride + left, y * stride + right + 1):
+            where = place[pixel]
+            member = np.int32((turn[pixel] >= begin) & (turn[pixel] < end))
+            flags[where] = member & (step > 0)
+            counts[where // BLOCK] += step * member
+            changed += step * member
+    return changed
+
+
+@njit(cache=True, nogil=True)
 def _from_below(k, flags, counts):  # type: ignore[no-untyped-def]
     """Place of the k-th flag (0-based) from the lowest value."""
     block = 0
@@ -182,7 +199,7 @@ def _from_below(k, flags, counts):  # type: ignore[no-untyped-def]
         where += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _from_above(k, flags, counts):  # type: ignore[no-untyped-def]
     """Place of the k-th flag (0-based) from the highest value."""
     block = counts.size - 1

@@ -1,39 +1,211 @@
-"""Reading and writing: one file per format, chosen by what a file is, not by what it is called."""
+"""Reading and writing: one file per format, chosen by what a file is, not by what it is called.
+
+    image = read("t1.nii.gz")
+    write(image, "t1.png")
+
+| format | read | written |
+|---|---|---|
+| PNG, JPEG, BMP | 8 bits, PNG 16 bits too | 8 bits, PNG 16 bits on request |
+| GIF | one frame or the mean | no |
+| TIFF | 8, 16, 32 bits, integer or float | 8 bits, 16 bits or float32 on request |
+| NIfTI | any real number type, RGB | float32 native values, RGB24 |
+| DICOM | file, series folder, multi-frame | one derived object, 16-bit grey or 8-bit RGB |
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-from trifuse.errors import InputError
+from trifuse.errors import InputError, OptionError
 from trifuse.image import Image
+from trifuse.io.request import Frame, Request, memory_limit, one_line
+from trifuse.io.sniff import kind_of
+from trifuse.io.whole import publish
+
+Bits = Literal[8, 16, 32]
+
+_FORMATS = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".bmp": "bmp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".nii": "nifti",
+    ".nii.gz": "nifti",
+    ".dcm": "dicom",
+}
+"""What is written for the end of a name."""
+
+_DEPTHS: dict[str, tuple[Bits, ...]] = {
+    "png": (8, 16),
+    "jpeg": (8,),
+    "bmp": (8,),
+    "tiff": (8, 16, 32),
+    "nifti": (32,),
+    "dicom": (16,),
+}
+"""Bits per grey value, the default first; colour is 8 bits in NIfTI and DICOM."""
 
 
 def to_image(source: Any) -> Image:
-    """Image from an `Image`, a path or a numpy array; see `Image.of`."""
-    if isinstance(source, Image):
-        return source
+    """Image from an `Image`, an object with one as `.image`, a path, or an object in memory; see `Image.of`.
+
+    Raises:
+        InputError: if it is none of these or cannot be read.
+    """
+    held = getattr(source, "image", source)
+    if isinstance(held, Image):
+        return held
     if isinstance(source, (str, Path)):
         return read(source)
-    array = np.asarray(source)
-    if array.ndim == 2:
-        array = array[None]
-    elif array.ndim == 3 and array.shape[-1] == 3:
-        array = np.moveaxis(array, -1, 0)
-    window = (0.0, 255.0) if array.dtype == np.uint8 else (0.0, 1.0)
-    return Image.from_native(array, window=window)
+    from trifuse.io import arrays
+
+    return arrays.to_image(source)
 
 
-def read(path: str | Path) -> Image:
-    """Reads an image file."""
-    from PIL import Image as Pillow
+def read(path: str | Path, *, frame: Frame = None, limit: int | None = None) -> Image:
+    """Reads an image file, or the DICOM series in a folder.
 
-    with Pillow.open(path) as picture:
-        return to_image(np.asarray(picture.convert("RGB")))
+    Args:
+        path: PNG, JPEG, BMP, GIF, TIFF, NIfTI or DICOM file, told by its content; or a folder with one DICOM series.
+        frame: which frame of a file with several (4D NIfTI, TIFF pages, animations, DICOM frames), from 0, or
+            "mean" for their average.
+        limit: most bytes that the pixels may take as float32; the environment variable TRIFUSE_MAX_BYTES or 2 GiB
+            if not given. The header is checked before anything is decoded.
+
+    Raises:
+        InputError: if it is missing, unreadable, damaged, too large, of no known kind, or holds several images.
+        OptionError: if `frame` or `limit` means nothing.
+    """
+    if not (frame is None or frame == "mean" or (isinstance(frame, int) and not isinstance(frame, bool))):
+        raise OptionError(f"frame={frame!r} chooses nothing; give a number from 0, or 'mean'")
+    path = Path(path)
+    request = Request(origin=one_line(path), path=path, frame=frame, limit=memory_limit(limit))
+    if _is_folder(path):
+        from trifuse.io import dicom
+
+        return dicom.read_folder(request)
+    kind = kind_of(path, request.origin)
+    if kind == "dicom":
+        from trifuse.io import dicom
+
+        return dicom.read_file(request)
+    if kind == "nifti":
+        from trifuse.io import nifti
+
+        return nifti.read(request)
+    if kind == "tiff":
+        from trifuse.io import tiff
+
+        return tiff.read(request)
+    from trifuse.io import picture
+
+    return picture.read(request, kind)
 
 
-def write(image: Image, path: str | Path, *, provenance: dict[str, Any] | None = None) -> Path:
-    """Writes an image in the format of the suffix."""
-    raise InputError(f"{path}: no format can be written yet")
+def write(
+    image: Image,
+    path: str | Path,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    bits: Bits | None = None,
+    keep_patient: str | Path | None = None,
+) -> Path:
+    """Writes an image in the format of the suffix, whole or not at all; missing folders are made.
+
+    Pictures hold display values, rounded half up; NIfTI and DICOM hold native values and geometry. A volume goes
+    into one multi-frame DICOM file, or into NIfTI.
+
+    Args:
+        path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm.
+        provenance: written beside it as JSON under the full name plus `.json`.
+        bits: bits per value where the format offers a choice: PNG 8 or 16, TIFF 8, 16 or 32 (float).
+        keep_patient: DICOM only: file or folder whose patient and study the new object joins.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: if the format cannot hold the image, or the place cannot be written to.
+        OptionError: if the suffix names no format, or the format lacks an option.
+    """
+    path = Path(path)
+    kind = _format_of(path)
+    depth = _DEPTHS[kind][0] if bits is None else bits
+    if depth not in _DEPTHS[kind]:
+        offered = " or ".join(map(str, _DEPTHS[kind]))
+        raise OptionError(f"{one_line(path)}: {kind.upper()} is not written with {bits} bits; choose bits={offered}")
+    if keep_patient is not None and kind != "dicom":
+        raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
+    if kind not in ("nifti", "dicom") and image.dims == 3:
+        raise InputError(
+            f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; "
+            "save it as .nii.gz or .dcm, or save one slice"
+        )
+
+    def encode(draft: Path) -> None:
+        if kind == "nifti":
+            from trifuse.io import nifti
+
+            nifti.write(image, draft)
+        elif kind == "dicom":
+            from trifuse.io import dicom
+
+            dicom.write(image, draft, keep_patient)
+        elif kind == "tiff":
+            from trifuse.io import tiff
+
+            tiff.write(image, draft, depth)
+        else:
+            from trifuse.io import picture
+
+            picture.write(image, draft, kind, depth)
+
+    return publish(path, encode, provenance)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raises early, before hours of work, what `write` would raise about a name.
+
+    Raises:
+        OptionError: if the suffix names no format.
+    """
+    _format_of(Path(path))
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Writes a text file whole or not at all; missing folders are made.
+
+    Raises:
+        InputError: if the place cannot be written to.
+    """
+    return publish(Path(path), lambda draft: _encode_text(draft, text), None)
+
+
+def beside(path: str | Path, word: str) -> Path:
+    """The path with `word` before its suffix: `fused.nii.gz` and "-uncertainty" give `fused-uncertainty.nii.gz`."""
+    path = Path(path)
+    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    return path.with_name(path.name[: len(path.name) - len(suffix)] + word + suffix)
+
+
+def _encode_text(draft: Path, text: str) -> None:
+    draft.write_text(text, encoding="utf-8")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False  # kind_of then says what is wrong with the path
+
+
+def _format_of(path: Path) -> str:
+    name = path.name.lower()
+    suffix = ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
+    if suffix not in _FORMATS:
+        raise OptionError(f"{one_line(path)}: no format is written for this name; choose one of {', '.join(_FORMATS)}")
+    return _FORMATS[suffix]

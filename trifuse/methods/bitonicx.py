@@ -127,11 +127,12 @@ def score(detail: Plane, clear: Plane | float = 1.0) -> Plane:
 
 
 def clarities(mode: Clarity, detail: tuple[Plane, Plane], random: Random) -> tuple[Plane | float, Plane | float]:
-    """The factors of clarity of stage 2; random fields are drawn for the grey image first."""
+    """The factors of clarity of stage 2; "random" takes that of random fields, the grey image's drawn first."""
     if mode == "detail":
         return clarity(detail[0]), clarity(detail[1])
     if mode == "random":
-        return tuple(clarity(random.numpy.standard_normal(layer.shape)) for layer in detail)
+        fields = [random.numpy.standard_normal(layer.shape) for layer in detail]
+        return clarity(fields[0]), clarity(fields[1])
     return 1.0, 1.0
 
 
@@ -157,7 +158,7 @@ class BitonicX:
             "by stage 2, wherever they stand. Without a coloured source two are fused by stage 1, and of three "
             "and more the last enters stage 2 as luma. Generalisation: several coloured sources enter stage 2 one "
             "after the other, and their chroma is averaged with its own strength as weight (the paper has one). "
-            "clarity: the published program multiplies by random numbers where the clarity of details is meant, "
+            "clarity: the published program takes the clarity of random numbers where that of details is meant, "
             "differs from run to run and fails on sizes other than 256x256; 'constant' leaves the factor out and is "
             "closest to its results, 'detail' is what was meant, 'random' draws the fields from the seed. "
             "denoise: the published switch is off; when on, the details of every source are smoothed once. "
@@ -182,15 +183,13 @@ class BitonicX:
         fused = [self._fuse_one(images, random) for images in zip(*map(_exact, sources), strict=True)]
         if all(source.shape[1] == 1 for source in sources):
             fused = [image[:1] for image in fused]
-        return torch.stack(fused).to(sources[0])
+        return _single(torch.stack(fused)).to(sources[0])
 
     def _fuse_one(self, images: Sequence[Tensor], random: Random) -> Tensor:
         """RGB `(3, H, W)` of one study, float64."""
         coloured = _coloured(images)
-        split = [
-            colour.split(image[None], "yuv") for image, is_coloured in zip(images, coloured, strict=True) if is_coloured
-        ]
-        greys = [image[0].numpy() for image, is_coloured in zip(images, coloured, strict=True) if not is_coloured]
+        split = [colour.split(image[None], "yuv") for image, has in zip(images, coloured, strict=True) if has]
+        greys = [image[0].numpy() for image, has in zip(images, coloured, strict=True) if not has]
         lumas = [luma[0, 0].numpy() for luma, _ in split]
         if not lumas and len(greys) > 2:
             lumas = [greys.pop()]
@@ -241,6 +240,14 @@ def _exact(source: Tensor) -> list[Tensor]:
         eight_bit = bool(((image * 255 - levels).abs() <= EIGHT_BIT_TOLERANCE).all())
         images.append(levels / 255 if eight_bit else image)
     return images
+
+
+def _single(exact: Tensor) -> Tensor:
+    """float32, on the same side of every step of rounding to 8 bits as the exact values."""
+    single = exact.float()
+    level, meant = torch.floor(single.double() * 255 + 0.5), torch.floor(exact * 255 + 0.5)
+    nudged = torch.nextafter(single, torch.where(level > meant, -torch.inf, torch.inf).float())
+    return torch.where(level == meant, single, nudged)
 
 
 def _coloured(images: Sequence[Tensor]) -> list[bool]:

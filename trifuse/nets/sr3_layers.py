@@ -101,9 +101,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """`(B, after, H, W)` from `(B, before, H, W)` and noise features `(B, F)`."""
+        # sums are made in place, in outputs of convolutions that nobody else holds
         offset = getattr(self, self._project)(features)[:, :, None, None]
-        hidden = self.block2(self.block1(x) + offset)
-        return cast(Tensor, hidden + self.res_conv(x))
+        hidden = self.block2(self.block1(x).add_(offset))
+        return cast(Tensor, hidden.add_(self.res_conv(x)))
 
 
 class SelfAttention(nn.Module):

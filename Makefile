@@ -1,0 +1,30 @@
+# Needs nothing but Python 3.11 to 3.13 and make. Each target sets up what it needs in .venv on its first run.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/ready ## set up, then fuse the bundled sample study and say where the pictures are
+	$(BIN)/trifuse demo
+
+test: $(VENV)/ready-test ## set up, then run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready-test ## set up, then check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove the environment and everything the tools leave behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis trifuse-demo
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/ready-test: $(VENV)/ready
+	$(PIP) --editable '.[test]'
+	touch $@

@@ -1,0 +1,242 @@
+"""Benchmarks: recipes, resumable parallel runs, tables, significance, the page."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Pillow
+
+from trifuse.bench import cases, recipe, report, run, summary, tables
+from trifuse.errors import InputError, OptionError
+
+PATIENTS = ("p1", "p1", "p2", "p2", "p3", "p3")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Six small cases of three patients with a table, in a folder of their own."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for index, patient in enumerate(PATIENTS):
+        base = rng.random((48, 48))
+        names = []
+        for kind in "ab":
+            pixels = (np.clip(base + 0.3 * rng.random((48, 48)), 0, 1) * 255).astype(np.uint8)
+            names.append(f"{index}{kind}.png")
+            Pillow.fromarray(pixels).save(folder / names[-1])
+        split = "train" if patient == "p3" else "test"
+        rows.append({"case": f"c{index}", "patient": patient, "split": split, "a": names[0], "b": names[1]})
+    with (folder / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def make(**changes: object) -> recipe.Recipe:
+    content = {
+        "name": "small",
+        "title": "A small benchmark",
+        "cases": {"table": "table.csv", "columns": ["a", "b"]},
+        "methods": ["mean", "max"],
+        "metrics": ["ssim", "mse", "en"],
+        **changes,
+    }
+    return recipe.Recipe.model_validate(content)
+
+
+def test_one_row_per_method_case_scale_and_metric(study: Path, tmp_path: Path) -> None:
+    small = make(scales=[1, 2], truth="max")
+    rows = run.run(small, study, tmp_path / "out")
+    table = pd.DataFrame(rows)
+    assert not (table["error"] != "").any()
+    assert table.groupby(["method", "scale", "case"]).ngroups == 2 * 2 * 6
+    assert not table.duplicated(["method", "scale", "case", "metric"]).any()
+    assert {"ssim", "mse", "en", "ssim:reference", "mse:reference", "seconds"} <= set(table["metric"])
+    full = table[(table["method"] == "max") & (table["scale"] == 1) & (table["metric"] == "mse:reference")]
+    assert (full["value"] == 0).all()
+    half = table[(table["method"] == "max") & (table["scale"] == 2) & (table["metric"] == "mse:reference")]
+    assert (half["value"] > 0).all()
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    small = make()
+    first = run.run(small, study, out)
+    kept = run.record_path(out, "mean", "c1", 1)
+    lost = run.record_path(out, "max", "c2", 1)
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    run.record_path(out, "mean", "c3", 1).write_text("{ cut off")
+    again = run.run(small, study, out)
+    assert kept.stat().st_mtime_ns == before
+    assert lost.is_file()
+    scores = [{k: v for k, v in row.items() if k != "value" or row["metric"] != "seconds"} for row in again]
+    assert scores == [{k: v for k, v in row.items() if k != "value" or row["metric"] != "seconds"} for row in first]
+
+
+def test_a_changed_recipe_is_run_again(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run.run(make(), study, out)
+    rows = run.run(make(metrics=["sd"]), study, out)
+    assert {row["metric"] for row in rows} == {"sd", "seconds"}
+
+
+def test_a_failing_case_is_recorded_and_stops_nothing(study: Path, tmp_path: Path) -> None:
+    (study / "2a.png").write_bytes(b"this is no picture")
+    small = make(methods=["mean", {"label": "published", "pictures": "{case}.png"}])
+    Pillow.fromarray(np.zeros((48, 48), np.uint8)).save(study / "c0.png")
+    rows = run.run(small, study, tmp_path / "out")
+    failed = {(row["method"], row["case"]) for row in rows if row["error"]}
+    assert failed == {("mean", "c2")} | {("published", f"c{i}") for i in range(1, 6)}
+    assert {row["case"] for row in rows if row["method"] == "mean" and not row["error"]} == {
+        "c0",
+        "c1",
+        "c3",
+        "c4",
+        "c5",
+    }
+    paths = report.write(small, rows, tmp_path / "out")
+    assert "2a.png" in (tmp_path / "out" / "index.html").read_text()
+    assert all(path.is_file() for path in paths)
+
+
+def test_processes_give_the_same_table(study: Path, tmp_path: Path) -> None:
+    small = make(cases={"table": "table.csv", "columns": ["a", "b"], "limit": 2}, metrics=["mse"])
+    alone = run.run(small, study, tmp_path / "one")
+    together = run.run(small, study, tmp_path / "two", workers=2)
+    value = {(r["method"], r["case"], r["metric"]): r["value"] for r in alone if r["metric"] != "seconds"}
+    assert value == {(r["method"], r["case"], r["metric"]): r["value"] for r in together if r["metric"] != "seconds"}
+
+
+def test_tables_mark_the_best_and_the_second(study: Path, tmp_path: Path) -> None:
+    rows = run.run(make(methods=["mean", "max", {"label": "flat", "pictures": "flat.png"}]), study, tmp_path / "none")
+    table = pd.DataFrame(rows)
+    assert (table["error"] != "").sum() == 6
+    value = {"best": 1.0, "second": 2.0, "third": 3.0}
+    tidy = pd.DataFrame(
+        [
+            {"method": m, "case": f"c{i}", "patient": p, "scale": 1, "metric": "mse", "value": v + i, "error": ""}
+            for m, v in value.items()
+            for i, p in enumerate(PATIENTS)
+        ]
+    )
+    made = summary.summarise(tidy, 1)
+    assert made.mean.loc["best", "mse"] == pytest.approx(3.5)
+    assert made.std.loc["best", "mse"] == pytest.approx(np.std(np.arange(6), ddof=1))
+    assert made.ranks["mse"].to_dict() == {"best": 1.0, "second": 2.0, "third": 3.0}
+    text = tables.markdown(made)
+    assert "**3.500**" in text
+    assert "<u>4.500</u>" in text
+    latex = tables.latex(made)
+    assert r"\textbf{3.500}" in latex
+    assert r"\underline{4.500}" in latex
+    assert r"\downarrow" in latex
+
+
+def test_significance_is_holm_corrected_wilcoxon() -> None:
+    from scipy.stats import wilcoxon
+
+    rng = np.random.default_rng(0)
+    values = {"a": rng.normal(size=12), "b": rng.normal(size=12), "c": rng.normal(3, 1, 12)}
+    tidy = pd.DataFrame(
+        [
+            {"method": m, "case": f"c{i}", "patient": "p", "scale": 1, "metric": "ssim", "value": v}
+            for m, column in values.items()
+            for i, v in enumerate(column)
+        ]
+    )
+    p = summary.significance(tidy, "ssim")
+    assert p is not None
+    raw = {pair: wilcoxon(values[pair[0]], values[pair[1]]).pvalue for pair in ("ab", "ac", "bc")}
+    ordered = sorted(raw, key=raw.__getitem__)
+    running = 0.0
+    for rank, pair in enumerate(ordered):
+        running = max(running, min(1.0, raw[pair] * (3 - rank)))
+        assert p.loc[pair[0], pair[1]] == pytest.approx(running)
+    assert summary.significance(tidy[tidy["case"].isin(["c0", "c1"])], "ssim") is None
+
+
+def test_means_over_patients_weigh_patients_alike() -> None:
+    tidy = pd.DataFrame(
+        [
+            {"method": "m", "case": f"c{i}", "patient": p, "scale": 1, "metric": "mse", "value": v, "error": ""}
+            for i, (p, v) in enumerate([("p", 0.0), ("p", 0.0), ("p", 0.0), ("q", 4.0)])
+        ]
+    )
+    made = summary.summarise(tidy, 1)
+    assert made.mean.loc["m", "mse"] == 1.0
+    assert made.patients.loc["m", "mse"] == 2.0
+    assert made.count == 2
+
+
+def test_report_leaves_everything_a_reader_wants(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    small = make()
+    report.write(small, run.run(small, study, out), out)
+    page = (out / "index.html").read_text()
+    for name in ("results.csv", "summary.csv", "table.md", "table.tex", "plots/boxes-x1.png", "plots/ranks-x1-mse.png"):
+        assert (out / name).is_file(), name
+    for link in ("pictures/c0-x1/mean.png", "pictures/c0-x1/source_1.png", "plots/boxes-x1.png"):
+        assert link in page
+        assert (out / link).is_file()
+    tidy = pd.read_csv(out / "results.csv")
+    assert set(tidy.columns) >= {"method", "case", "patient", "scale", "metric", "value", "version", "weights"}
+
+
+def test_where_and_limit_choose_cases(study: Path) -> None:
+    chosen = recipe.Cases(table="table.csv", columns=["a", "b"], where={"split": ["test"]}, limit=2)
+    found = cases.find(chosen, study)
+    assert [case.name for case in found] == ["c0", "c3"]
+    assert found[1].patient == "p2"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"metrics": 3}, "metrics"),
+        ({"methods": []}, "methods"),
+        ({"methods": ["mean", "mean"]}, "labels"),
+        ({"scales": [3]}, "scales"),
+        ({"colour": "red"}, "colour"),
+        ({"cases": {"table": "x.csv"}}, "columns"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_field(change: dict, word: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    good = {"name": "n", "title": "t", "cases": {"table": "t.csv", "columns": ["a", "b"]}, "methods": ["mean"]}
+    path.write_text(json.dumps({**good, **change}))
+    with pytest.raises(InputError, match=word):
+        recipe.load(path)
+
+
+def test_missing_things_are_named(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such recipe"):
+        recipe.load(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="no such table"):
+        run.run(make(cases={"table": "none.csv", "columns": ["a", "b"]}), study, tmp_path)
+    with pytest.raises(InputError, match="no column z"):
+        run.run(make(cases={"table": "table.csv", "columns": ["a", "z"]}), study, tmp_path)
+    with pytest.raises(OptionError, match="meen"):
+        run.run(make(methods=["meen"]), study, tmp_path)
+    with pytest.raises(InputError, match="no row"):
+        run.run(make(cases={"table": "table.csv", "columns": ["a", "b"], "where": {"split": ["x"]}}), study, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).resolve().parents[2].glob("recipes/bench-*.yaml")), ids=lambda p: p.name
+)
+def test_shipped_recipes_are_valid(path: Path) -> None:
+    from trifuse import methods
+
+    loaded = recipe.load(path)
+    for entry in loaded.methods:
+        if entry.method:
+            assert methods.get(entry.method).card.name == entry.method

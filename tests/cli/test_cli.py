@@ -1,0 +1,149 @@
+"""The command line: what a user types, reads and finds on disk."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from trifuse.cli.app import COMMANDS
+
+
+def trifuse(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a process of its own, and checks its exit code."""
+    command = [sys.executable, "-m", "trifuse.cli.app", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Two grey pictures and one coloured one, 40 x 36."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, shape in (("t1", (40, 36)), ("t2", (40, 36)), ("pet", (40, 36, 3))):
+        paths.append(tmp_path / f"{name}.png")
+        Pillow.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(paths[-1])
+    return paths
+
+
+def test_fuse_writes_the_picture_and_how_it_was_made(pictures: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "new" / "fused.png"
+    done = trifuse("fuse", *pictures, "-o", out, "-m", "mean")
+    assert str(out) in done.stderr
+    with Pillow.open(out) as picture:
+        assert picture.size == (36, 40)
+        assert picture.mode == "RGB"
+    provenance = json.loads(out.with_name("fused.png.json").read_text())
+    assert provenance["method"] == "mean"
+    assert len(provenance["sources"]) == 3
+
+
+def test_fuse_answers_programs_in_json(pictures: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "fused.tif"
+    done = trifuse("fuse", *pictures, "-o", out, "-m", "max", "--scale", "2", "--samples", "2", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["written"]["fused"] == str(out)
+    assert Path(answer["written"]["uncertainty"]).is_file()
+    assert answer["provenance"]["settings"]["scale"] == 2
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["nowhere.png"], "nowhere.png"),
+        (["-m", "bitonix"], "did you mean 'bitonicx'"),
+        (["--scale", "3"], "scale 3"),
+        (["-O", "clarity=detail", "-m", "mean"], "no option 'clarity'"),
+        (["-O", "clarity", "-m", "bitonicx"], "NAME=VALUE"),
+        (["-m", "bitonicx", "-O", "clarity=best"], "clarity"),
+        (["--device", "abacus"], "abacus"),
+        (["--reference", "9"], "reference"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(
+    pictures: list[Path], tmp_path: Path, change: list[str], words: str
+) -> None:
+    out = tmp_path / "out" / "fused.png"
+    done = trifuse("fuse", *pictures[:2], "-o", out, *change, code=2)
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert not out.exists()
+
+
+def test_a_suffix_without_a_format_is_refused_before_any_work(pictures: list[Path], tmp_path: Path) -> None:
+    done = trifuse("fuse", *pictures, "-o", tmp_path / "fused.xyz", code=2)
+    assert ".xyz" in done.stderr
+
+
+def test_other_grids_are_refused_with_a_table(pictures: list[Path], tmp_path: Path) -> None:
+    Pillow.fromarray(np.zeros((20, 36), np.uint8) + 7).save(tmp_path / "small.png")
+    done = trifuse("fuse", pictures[0], tmp_path / "small.png", "-o", tmp_path / "f.png", code=2)
+    assert "grid" in done.stderr
+    assert "--register" in done.stderr
+    assert "20" in done.stderr
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_evaluate_prints_a_table_or_json(pictures: list[Path]) -> None:
+    args = ["evaluate", pictures[0], "-s", pictures[0], "-s", pictures[1], "--metrics", "mse,ssim,en"]
+    scores = json.loads(trifuse(*args, "--json").stdout)
+    assert set(scores) == {"mse", "ssim", "en"}
+    assert "ssim" in trifuse(*args).stdout
+    exact = json.loads(trifuse("evaluate", pictures[0], "-r", pictures[0], "--metrics", "mse,psnr", "--json").stdout)
+    assert exact == {"mse": 0.0, "psnr": "inf"}
+    assert "metric" in trifuse("evaluate", pictures[0], "-s", pictures[1], "--metrics", "vief,en", code=2).stderr
+    assert "source" in trifuse("evaluate", pictures[0], code=2).stderr
+
+
+def test_compare_writes_pictures_sheet_and_table(pictures: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "compared"
+    done = trifuse("compare", *pictures, "-o", out, "-m", "mean,max,laplacian", "--metrics", "en,mse", "--json")
+    answer = json.loads(done.stdout)
+    assert [row["method"] for row in answer["rows"]] == ["mean", "max", "laplacian"]
+    for name in ("mean.png", "max.png", "laplacian.png", "contact-sheet.png", "metrics.csv"):
+        assert (out / name).is_file(), name
+    assert (out / "metrics.csv").read_text().splitlines()[0] == "method,en,mse,seconds"
+    assert "meen" in trifuse("compare", *pictures, "-o", out, "-m", "meen,max", code=2).stderr
+
+
+def test_methods_lists_and_shows() -> None:
+    assert "bitonicx" in trifuse("methods").stdout
+    shown = trifuse("methods", "bitonicx").stdout
+    assert "clarity" in shown
+    listed = json.loads(trifuse("methods", "--json").stdout)
+    assert {"name", "takes", "options", "notes"} <= set(listed[0])
+    assert "bitonicx" in trifuse("methods", "bitonic", code=2).stderr
+
+
+def test_demo_fuses_the_bundled_study(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    answer = json.loads(trifuse("demo", "-o", out, "--json").stdout)
+    with Pillow.open(answer["fused"]) as picture:
+        assert np.asarray(picture).std() > 10
+    for name in ("contact sheet", "metrics"):
+        assert Path(answer[name]).is_file()
+    assert {"vif", "ssim", "qabf"} <= set(answer["rows"][0])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches_by_example(name: str) -> None:
+    out = trifuse(name, "--help").stdout
+    assert "Examples" in out
+    assert f"trifuse {name}" in out
+
+
+def test_version_and_usage() -> None:
+    import trifuse as package
+
+    assert trifuse("--version").stdout.strip() == package.__version__
+    assert "Usage" in trifuse().stdout
+    trifuse("fues", code=2)

@@ -1,0 +1,132 @@
+"""Folders of slices: sorted by place, never stacked on a guess."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.io.makers import dicom_slice, save_series
+from trifuse import io
+from trifuse.errors import InputError
+from trifuse.image import Modality
+
+RNG = np.random.default_rng(7)
+VOLUME = RNG.integers(-1000, 2000, (5, 6, 7)).astype(np.int16)  # columns, rows, slices
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal", "oblique"])
+def test_slices_are_sorted_by_place_whatever_their_names(tmp_path: Path, plane: str) -> None:
+    affine = save_series(tmp_path / "s", VOLUME, plane=plane)
+    image = io.read(tmp_path / "s")
+    assert np.array_equal(image.native()[0], VOLUME)
+    assert image.native().dtype == np.int16
+    assert np.allclose(image.affine, affine)
+    assert image.modality is Modality.CT
+    assert image.window == (-200, 800)
+    assert image.frame_of_reference == "1.2.5"
+
+
+def test_rescaling_differs_from_slice_to_slice(tmp_path: Path) -> None:
+    for index, slope in enumerate((0.5, 0.25, 3.0)):
+        made = dicom_slice(VOLUME[:, :, index].T, position=(0, 0, 4 * index), Modality="PT")
+        made.RescaleSlope, made.RescaleIntercept = slope, -7
+        made.save_as(tmp_path / f"{index}", enforce_file_format=True)
+    image = io.read(tmp_path)
+    assert image.native().dtype == np.float64
+    assert np.array_equal(image.native()[0], VOLUME[:, :, :3] * np.array([0.5, 0.25, 3.0]) - 7)
+    assert image.modality is Modality.PET
+    assert image.window == (image.native().min(), image.native().max())
+
+
+def test_files_that_are_no_images_are_passed_over(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    (tmp_path / "README.txt").write_text("read me")
+    (tmp_path / ".DS_Store").write_bytes(b"\0\1")
+    report = dicom_slice(VOLUME[:, :, 0].T, series="1.9")
+    del report.PixelData, report.Rows, report.Columns
+    report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
+    assert io.read(tmp_path).space == VOLUME.shape
+
+
+def test_a_damaged_slice_is_named(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    (tmp_path / "003.dcm").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"003\.dcm"):
+        io.read(tmp_path)
+    save_series(tmp_path, VOLUME)
+    content = (tmp_path / "003.dcm").read_bytes()
+    (tmp_path / "003.dcm").write_bytes(content[:-30])
+    with pytest.raises(InputError, match=r"003\.dcm"):
+        io.read(tmp_path)
+
+
+def test_a_missing_slice_is_a_gap(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    positions = sorted(tmp_path.iterdir(), key=lambda p: io.read(p).affine[2, 3])
+    positions[3].unlink()
+    with pytest.raises(InputError, match=r"4\.00 to 8\.00 mm"):
+        io.read(tmp_path)
+
+
+def test_gantry_tilt_is_refused(tmp_path: Path) -> None:
+    for index in range(4):
+        tilted = (0, 0.95 * 4 * index * np.tan(np.radians(15)), 4 * index)
+        dicom_slice(VOLUME[:, :, index].T, position=tilted).save_as(tmp_path / f"{index}.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match=r"14\.\d degrees.*gantry tilt"):
+        io.read(tmp_path)
+
+
+def test_two_slices_in_one_place_are_refused(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    shutil.copy(tmp_path / "002.dcm", tmp_path / "copy.dcm")
+    with pytest.raises(InputError, match="2 slices lie at the same place"):
+        io.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "word"),
+    [
+        ({"SeriesInstanceUID": "1.2.9", "SeriesNumber": 8}, r"CT series 7 \(7 files\), CT series 8 \(1 files\)"),
+        ({"FrameOfReferenceUID": "1.2.9"}, "frames of reference"),
+        ({"PixelSpacing": [3, 2.5]}, "pixel spacings"),
+        ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "not parallel"),
+        ({"ImagePositionPatient": None}, "without position"),
+        ({"NumberOfFrames": 2}, "multi-frame"),
+    ],
+)
+def test_mixtures_are_refused(tmp_path: Path, attributes: dict[str, object], word: str) -> None:
+    save_series(tmp_path, VOLUME)
+    odd = dicom_slice(VOLUME[:, :, 0].T, position=(-40, -30, 48), **attributes)
+    odd.save_as(tmp_path / "odd.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match=word) as error:
+        io.read(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_different_sizes_are_refused(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    odd = dicom_slice(VOLUME[:, :4, 0].T, position=(-40, -30, 48))
+    odd.save_as(tmp_path / "odd.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match="5 x 4 MONOCHROME2, 5 x 6 MONOCHROME2"):
+        io.read(tmp_path)
+
+
+def test_one_slice_in_a_folder_is_that_slice(tmp_path: Path) -> None:
+    dicom_slice(VOLUME[:, :, 0].T).save_as(tmp_path / "only.dcm", enforce_file_format=True)
+    assert io.read(tmp_path).space == (6, 5)
+
+
+def test_a_frame_is_no_choice_in_a_folder(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    with pytest.raises(InputError, match="frame="):
+        io.read(tmp_path, frame=0)
+
+
+def test_a_folder_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    with pytest.raises(InputError, match="too large"):
+        io.read(tmp_path, limit=4 * VOLUME.size - 1)
+    assert io.read(tmp_path, limit=4 * VOLUME.size).space == VOLUME.shape

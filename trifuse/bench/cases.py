@@ -1,0 +1,122 @@
+"""The cases of a benchmark: images of one patient that belong together."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from trifuse import io, resize
+from trifuse.bench.recipe import Cases
+from trifuse.errors import InputError, OptionError
+from trifuse.image import Image, scaled_affine
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: its name, patient and the paths of its sources."""
+
+    name: str
+    patient: str
+    paths: tuple[Path, ...]
+
+
+def find(cases: Cases, data: Path) -> list[Case]:
+    """The cases that a recipe names, in the table's order.
+
+    Raises:
+        InputError: if the table or a column is missing, or no row is left.
+    """
+    if cases.listed:
+        found = [
+            Case(name, name.split("-")[0], tuple(data / path for path in paths)) for name, paths in cases.listed.items()
+        ]
+    else:
+        found = [_case(row, cases, data) for row in _rows(data / str(cases.table), cases)]
+    if not found:
+        raise InputError(f"{cases.table}: no row meets {cases.where}")
+    if cases.limit is not None and len(found) > cases.limit:
+        found = [found[int(i)] for i in np.linspace(0, len(found) - 1, cases.limit)]
+    for case in found:
+        for path in case.paths:
+            if not path.exists():
+                raise InputError(f"{path}: missing (case {case.name}); name the data folder with --data")
+    return found
+
+
+def _rows(table: Path, cases: Cases) -> list[dict[str, str]]:
+    if not table.is_file():
+        raise InputError(f"{table}: no such table; name the data folder with --data")
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        wanted = [*cases.columns, *cases.case, *cases.where, *([cases.patient] if cases.patient else [])]
+        missing = [column for column in wanted if column not in columns]
+        if missing:
+            raise InputError(f"{table}: has no column {', '.join(missing)}; it has {', '.join(columns)}")
+        return [row for row in reader if all(row[column] in allowed for column, allowed in cases.where.items())]
+
+
+def _case(row: dict[str, str], cases: Cases, data: Path) -> Case:
+    name = "_".join(row[column] for column in cases.case).replace("/", "-")
+    patient = row[cases.patient] if cases.patient else name
+    return Case(name, patient, tuple(data / row[column] for column in cases.columns))
+
+
+def sources(case: Case, prepare: str = "none") -> list[Image]:
+    """Reads the sources of a case."""
+    return [prepared(io.read(path), prepare) for path in case.paths]
+
+
+def prepared(image: Image, prepare: str) -> Image:
+    """An image as a published table prepared it; see `Cases.prepare`.
+
+    "minmax576": luma in float32, bicubic (OpenCV's, a = -0.75, no antialiasing) to 576 x 576 unless it has that
+    size, stretched from its minimum and maximum to 0..255 and rounded.
+    """
+    if prepare == "none":
+        return image
+    grey = image.pixels[0] if image.channels == 1 else np.tensordot([0.299, 0.587, 0.114], image.pixels, axes=1)
+    if grey.shape != (576, 576):
+        grey = _torch_bicubic(grey.astype(np.float32), (576, 576))
+    low, high = float(grey.min()), float(grey.max())
+    levels = np.rint((grey - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
+    return Image.from_native(levels[None], window=(0, 255), modality=image.modality, origin=image.origin)
+
+
+def _torch_bicubic(grey: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """torch's bicubic has OpenCV's kernel (a = -0.75) and alignment."""
+    import torch
+
+    tensor = torch.from_numpy(grey)[None, None]
+    larger = torch.nn.functional.interpolate(tensor, size, mode="bicubic", align_corners=False)
+    result: NDArray[np.float32] = larger[0, 0].numpy()
+    return result
+
+
+def smaller(image: Image, scale: int) -> Image:
+    """The image with 1 / `scale` of the pixels per side by Pillow's 8-bit bicubic, as the field makes its inputs.
+
+    Raises:
+        OptionError: for volumes, and sides that `scale` does not divide.
+    """
+    if scale == 1:
+        return image
+    if image.dims != 2 or any(n % scale for n in image.space):
+        raise OptionError(f"{image.origin}: sides {image.space} cannot be divided by {scale}")
+    eight_bit: NDArray[Any] = np.floor(image.pixels * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    height, width = image.space
+    less = resize.pillow(eight_bit, (height // scale, width // scale))
+    affine = scaled_affine(image.affine, (1 / scale, 1 / scale))
+    return Image.from_native(less, window=(0, 255), affine=affine, modality=image.modality, origin=image.origin)
+
+
+def to_pillow(image: Image) -> Pillow.Image:
+    """An 8-bit picture of an image, for pages."""
+    levels = np.floor(image.pixels * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    return Pillow.fromarray(levels[0] if image.channels == 1 else np.moveaxis(levels, 0, -1))

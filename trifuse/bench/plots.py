@@ -1,0 +1,66 @@
+"""Box plots per metric, and rank plots with groups that do not differ significantly joined by a bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from trifuse.bench.summary import direction, rank_cases, significance
+
+
+def boxes(table: pd.DataFrame, scale: int, path: Path) -> Path:
+    """One panel per metric: the distribution over cases of every method."""
+    rows = table[(table["scale"] == scale) & table["value"].notna()]
+    metrics = list(dict.fromkeys(rows["metric"]))
+    methods = list(dict.fromkeys(rows["method"]))
+    across = min(4, len(metrics))
+    down = -(-len(metrics) // across)
+    height = 1.2 + 0.28 * len(methods)
+    figure, axes = plt.subplots(down, across, figsize=(4.2 * across, height * down), squeeze=False, sharey=True)
+    for axis, metric in zip(axes.flat, metrics, strict=False):
+        chosen = rows[rows["metric"] == metric]
+        values = [chosen.loc[chosen["method"] == method, "value"].to_numpy() for method in methods]
+        axis.boxplot(
+            values, orientation="horizontal", tick_labels=methods, showfliers=True, flierprops={"markersize": 3}
+        )
+        axis.set_title(f"{metric} ({'higher' if direction(metric) > 0 else 'lower'} is better)", fontsize=9)
+        axis.tick_params(labelsize=8)
+        axis.grid(axis="x", alpha=0.3)
+    axes[0, 0].invert_yaxis()
+    for axis in list(axes.flat)[len(metrics) :]:
+        axis.axis("off")
+    return _save(figure, path)
+
+
+def ranks(table: pd.DataFrame, scale: int, metric: str, path: Path) -> Path | None:
+    """Critical-difference diagram: mean ranks over cases, Wilcoxon tests with Holm correction at 5 %.
+
+    None where there are too few cases or methods for a test.
+    """
+    import scikit_posthocs
+
+    rows = table[(table["scale"] == scale) & table["value"].notna()]
+    p = significance(rows, metric)
+    if p is None:
+        return None
+    mean = rank_cases(rows, metric).mean(axis=0)
+    figure, axis = plt.subplots(figsize=(7, 1.2 + 0.22 * len(mean)))
+    scikit_posthocs.critical_difference_diagram(
+        mean, p, ax=axis, label_fmt_left="{label} ({rank:.2f})  ", label_fmt_right="  ({rank:.2f}) {label}"
+    )
+    axis.set_title(f"{metric}, x{scale}: mean rank (1 = best); joined: no significant difference", fontsize=9)
+    return _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path

@@ -1,0 +1,151 @@
+"""What a benchmark runs: methods, cases, scales, metrics, as a YAML file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trifuse.errors import InputError
+
+
+class Entry(BaseModel):
+    """One row of the comparison: a method with its settings, or pictures that somebody published.
+
+    Attributes:
+        label: name in tables; the method's name if not given.
+        method: name of a method; None for `pictures`.
+        options: options of the method.
+        upsample: sources upsampled before fusing, or the result after, where the method lacks the scale.
+        samples: how many samples a stochastic method averages.
+        pictures: fused pictures to measure as they are, relative to the data folder; `{case}` and
+            `{scale}` are filled in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = ""
+    method: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    upsample: Literal["before", "after"] = "before"
+    samples: int = Field(default=1, ge=1)
+    pictures: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"method": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Entry:
+        if (self.method is None) == (self.pictures is None):
+            raise ValueError("give either method or pictures")
+        if not self.label:
+            object.__setattr__(self, "label", self.method or "pictures")
+        return self
+
+
+class Cases(BaseModel):
+    """Which images: rows of a CSV table of paths, or a list written out.
+
+    Attributes:
+        table: CSV file relative to the data folder, one case per row.
+        columns: its columns that hold the sources' paths.
+        case: columns that together name the case.
+        patient: column that names the patient, for means over patients.
+        where: column -> allowed values.
+        limit: at most this many cases, spread evenly over the table.
+        listed: case -> paths of its sources, instead of a table.
+        prepare: "minmax576" brings every source and picture to grey 576 x 576, stretched to 0..255, as the
+            published DDFM-PALM table did.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str | None = None
+    columns: list[str] = Field(default_factory=list)
+    case: list[str] = Field(default_factory=lambda: ["case"])
+    patient: str | None = "patient"
+    where: dict[str, list[str]] = Field(default_factory=dict)
+    limit: int | None = Field(default=None, ge=1)
+    listed: dict[str, list[str]] = Field(default_factory=dict)
+    prepare: Literal["none", "minmax576"] = "none"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Cases:
+        if bool(self.table) == bool(self.listed):
+            raise ValueError("give either table (with columns) or listed")
+        if self.table and len(self.columns) < 2:
+            raise ValueError("columns must name two or more columns of the table")
+        return self
+
+
+class Recipe(BaseModel):
+    """A benchmark.
+
+    Attributes:
+        name: short name, used in file names.
+        title: heading of the report.
+        description: what the numbers mean and do not mean, printed above the tables.
+        cases: which images.
+        methods: which rows.
+        scales: magnifications; above 1 the sources are first made smaller by Pillow's bicubic.
+        metrics: a preset or names of metrics.
+        truth: method whose result on the full-resolution sources is the ground truth, or None.
+        seed: seed of stochastic methods.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    description: str = ""
+    cases: Cases
+    methods: list[Entry] = Field(min_length=1)
+    scales: list[Literal[1, 2, 4, 8]] = Field(default_factory=lambda: [1], min_length=1)  # type: ignore[arg-type]
+    metrics: str | list[str] = "default"
+    truth: str | None = None
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _distinct_labels(self) -> Recipe:
+        labels = [entry.label for entry in self.methods]
+        twice = {label for label in labels if labels.count(label) > 1}
+        if twice:
+            raise ValueError(f"labels must differ: {', '.join(sorted(twice))}")
+        return self
+
+    def digest(self, entry: Entry) -> str:
+        """Fingerprint of all that decides an entry's numbers: a changed recipe is not mistaken for a done one."""
+        what = {
+            "entry": entry.model_dump(),
+            "cases": self.cases.prepare,
+            "metrics": self.metrics,
+            "truth": self.truth,
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load(path: Path) -> Recipe:
+    """Reads a recipe.
+
+    Raises:
+        InputError: if it is not there, no YAML, or a field is wrong; the message names the field.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Recipe.model_validate(content)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such recipe") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise InputError(f"{path}: {where}: {first['msg']}") from None

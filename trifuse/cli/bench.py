@@ -1,0 +1,50 @@
+"""`trifuse bench`: a benchmark that anyone can rerun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trifuse.cli.common import Folder, Json, answer, progress, say
+
+
+def bench(
+    recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/bench-*.yaml.", show_default=False)],
+    output: Folder,
+    data: Annotated[
+        Path, typer.Option(envvar="TRIFUSE_DATA", help="Folder that the recipe's paths are relative to.")
+    ] = Path("."),
+    workers: Annotated[int, typer.Option(min=1, help="Cases worked on at once, one process each.")] = 1,
+    json: Json = False,
+) -> None:
+    """Run methods x cases x scales x metrics, and write tables, plots and a page with the pictures.
+
+    A run that was stopped goes on where it stopped when it is called again with the same folder. A case that
+    fails is recorded and does not stop the rest; the exit code is then 3.
+
+    [bold]Examples[/bold]
+
+      trifuse bench recipes/bench-dual.yaml -o runs/dual --data ~/data --workers 4
+    """
+    from trifuse.bench import recipe as recipes
+    from trifuse.bench import report
+    from trifuse.bench import run as bench_run
+
+    loaded = recipes.load(recipe)
+    with progress(quiet=json):
+        rows = bench_run.run(loaded, data, output, workers=workers)
+        written = report.write(loaded, rows, output)
+    failed = [row for row in rows if row["error"]]
+    if json:
+        answer({"written": written, "failed": failed, "rows": len(rows)})
+    else:
+        for row in failed:
+            say(f"failed: {row['method']}, {row['case']}, x{row['scale']}: {row['error']}")
+        table = output / "table.md"
+        if table.is_file():
+            print(table.read_text(encoding="utf-8"))
+        say(f"page: {output / 'index.html'}\ntidy table: {output / 'results.csv'}")
+    if failed:
+        raise typer.Exit(3)

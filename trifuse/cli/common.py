@@ -1,0 +1,117 @@
+"""What the commands share: arguments, progress on stderr, answers on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="A B [C ...]",
+        help="Two or more images of one patient: PNG, JPEG, TIFF, NIfTI, DICOM file or series folder.",
+        show_default=False,
+    ),
+]
+Register = Annotated[
+    Literal["none", "rigid", "affine", "deformable"],
+    typer.Option(help="Bring all sources onto the grid of the reference; none demands that they share one."),
+]
+Reference = Annotated[int, typer.Option(help="Which source's grid the result has, counted from 1.", min=1)]
+Scale = Annotated[int, typer.Option(help="Magnification: 1, 2, 4 or 8.")]
+Upsample = Annotated[
+    Literal["before", "after"],
+    typer.Option(help="Where a method lacks --scale: upsample the sources before fusing, or the result after."),
+]
+Axis = Annotated[int, typer.Option(min=0, max=2, help="Axis along which 2D methods slice a volume.")]
+Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on processors and GPUs that have it.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into; made if it is not there.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[None]:
+    """Shows the progress of the work inside on stderr, if a person is looking."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from trifuse.progress import listening
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def listener(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total)
+            bars.update(tasks[label], completed=done, total=total)
+
+        with listening(listener):
+            yield
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, str]:
+    """`["clarity=detail"]` as a mapping.
+
+    Raises:
+        OptionError: if one has no "=".
+    """
+    from trifuse.errors import OptionError
+
+    options = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise OptionError(f"--option {pair!r} is not NAME=VALUE; for example --option clarity=detail")
+        options[name.strip()] = value.strip()
+    return options
+
+
+def say(text: str) -> None:
+    """One line for a person, on stderr: stdout carries answers only."""
+    print(text, file=sys.stderr)
+
+
+def answer(data: Any) -> None:
+    """A JSON answer on stdout; infinities and NaN, which JSON lacks, become strings."""
+    print(json.dumps(_plain(data), indent=2, ensure_ascii=False))
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {str(key): _plain(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple, set, frozenset)):
+        return [_plain(value) for value in data]
+    if isinstance(data, float) and (data != data or data in (float("inf"), float("-inf"))):
+        return str(data)
+    if isinstance(data, Path):
+        return str(data)
+    return data
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout, as wide as the terminal allows; plain text where output is not a terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(drawn)

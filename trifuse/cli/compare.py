@@ -1,0 +1,129 @@
+"""`trifuse compare`: every suitable method on the same sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trifuse.cli.common import (
+    Axis,
+    Device,
+    Folder,
+    Json,
+    Precision,
+    Reference,
+    Register,
+    Scale,
+    Seed,
+    Sources,
+    Upsample,
+    answer,
+    progress,
+    say,
+    table,
+)
+
+if TYPE_CHECKING:
+    from trifuse.comparison import Comparison
+
+
+def compare(
+    sources: Sources,
+    output: Folder,
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Names, comma-separated, or all.")] = "all",
+    metrics: Annotated[str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")] = "core",
+    scale: Scale = 1,
+    register: Register = "none",
+    reference: Reference = 1,
+    seed: Seed = 0,
+    upsample: Upsample = "before",
+    axis: Axis = 2,
+    precision: Precision = "fp32",
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Fuse the same images by every suitable method: pictures, a contact sheet and a table of metrics.
+
+    Methods whose weights are not at hand, or that cannot take these sources, are skipped and named.
+    Exit code 3 if a method that was asked for failed.
+
+    [bold]Examples[/bold]
+
+      trifuse compare t1.png t2.png pet.png -o comparison
+
+      trifuse compare ct.png mr.png -o comparison --methods mean,laplacian,bitonicx --metrics vif,ssim,qabf
+    """
+    from trifuse import comparison
+
+    settings = {
+        "scale": scale,
+        "seed": seed,
+        "upsample": upsample,
+        "axis": axis,
+        "precision": precision,
+        "device": device,
+    }
+    with progress(quiet=json):
+        result = comparison.compare(
+            sources,
+            None if methods == "all" else names(methods),
+            metrics=names(metrics) if "," in metrics else metrics,
+            reference=reference - 1,
+            register=register,
+            settings=settings,
+        )
+        written = write(result, output, titles=[path.name for path in sources])
+    if json:
+        answer({"rows": result.rows(), "skipped": result.skipped, "failed": result.failed, "written": written})
+    else:
+        show(result)
+        say(f"contact sheet: {written['contact sheet']}\nmetrics: {written['metrics']}")
+    if result.failed:
+        raise typer.Exit(3)
+
+
+def names(text: str) -> list[str]:
+    """`"a, b"` as a list of names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def show(result: Comparison) -> None:
+    """Prints the table of metrics, and who did not take part and why."""
+    rows = result.rows()
+    if rows:
+        columns = list(rows[0])
+        table("", columns, [[row["method"], *(f"{row[c]:.4g}" for c in columns[1:])] for row in rows])
+    for word, them in (("skipped", result.skipped), ("failed", result.failed)):
+        for name, why in them.items():
+            say(f"{word}: {name}: {why}")
+
+
+def write(result: Comparison, folder: Path, titles: list[str]) -> dict[str, Path]:
+    """Writes the fused images, the contact sheet and the table; says where the latter two are."""
+    from trifuse import io, report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    volume = result.sources[0].dims == 3
+    for name, fused in result.fused.items():
+        fused.save(folder / f"{name}{'.nii.gz' if volume else '.png'}")
+    panels = list(zip(titles, result.sources, strict=True))
+    panels += [(name, fused.image) for name, fused in result.fused.items()]
+    sheet = report.contact_sheet(panels, folder / "contact-sheet.png")
+    table_path = io.write_text(folder / "metrics.csv", csv_text(result))
+    return {"contact sheet": sheet, "metrics": table_path}
+
+
+def csv_text(result: Comparison) -> str:
+    """The table of metrics as CSV."""
+    import csv
+    import io as text
+
+    out = text.StringIO()
+    rows = result.rows()
+    if rows:
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return out.getvalue()

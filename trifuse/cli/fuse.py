@@ -1,0 +1,92 @@
+"""`trifuse fuse`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trifuse.cli.common import (
+    Axis,
+    Device,
+    Json,
+    Precision,
+    Reference,
+    Register,
+    Scale,
+    Seed,
+    Sources,
+    Upsample,
+    answer,
+    parse_options,
+    progress,
+    say,
+)
+
+
+def fuse(
+    sources: Sources,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to write: .png, .tif, .nii, .nii.gz or .dcm by suffix.")
+    ],
+    method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = "bitonicx",
+    scale: Scale = 1,
+    register: Register = "none",
+    reference: Reference = 1,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Draw this many results; writes their mean and an uncertainty map.")
+    ] = 1,
+    seed: Seed = 0,
+    upsample: Upsample = "before",
+    axis: Axis = 2,
+    precision: Precision = "fp32",
+    device: Device = "cpu",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the method; see `trifuse methods M`."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fuse two or more images of one patient into one.
+
+    [bold]Examples[/bold]
+
+      trifuse fuse t1.png t2.png pet.png -o fused.png
+
+      trifuse fuse t1.nii.gz t2.nii.gz pet.nii.gz -o fused.nii.gz --register rigid
+
+      trifuse fuse ct_series/ mr_series/ -o fused.nii.gz --register affine --reference 2
+
+      trifuse fuse t1.png t2.png pet.png -o fused.png -m bitonicx -O clarity=detail
+    """
+    from trifuse import fusion, io
+
+    io.check_writable(output)
+    with progress(quiet=json):
+        fused = fusion.fuse(
+            sources,
+            method,
+            scale=scale,
+            samples=samples,
+            seed=seed,
+            register=register,
+            reference=reference - 1,
+            upsample=upsample,
+            axis=axis,
+            device=device,
+            precision=precision,
+            options=parse_options(option or []),
+        )
+    written = {"fused": fused.save(output)}
+    if fused.uncertainty is not None:
+        written["uncertainty"] = io.write(fused.uncertainty, io.beside(output, "-uncertainty"))
+    if json:
+        answer({"written": written, "provenance": fused.provenance})
+        return
+    for note in fused.provenance["notes"]:
+        say(f"note: {note}")
+    size = " x ".join(map(str, fused.image.space))
+    seconds = sum(fused.provenance["seconds"].values())
+    for kind, path in written.items():
+        say(f"{kind}: {path}  ({size}, {method}, {seconds:.1f} s)")

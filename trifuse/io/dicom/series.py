@@ -1,0 +1,207 @@
+"""A folder of DICOM slices as one volume, or a clear refusal: slices are never stacked on a guess."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trifuse.errors import InputError
+from trifuse.image import Image
+from trifuse.io.arrays import LPS_TO_RAS
+from trifuse.io.dicom import header as headers
+from trifuse.io.dicom.codec import decoded
+from trifuse.io.dicom.frames import PIXELS, check_pixels, frame_count, is_image, load, native_values, read_file
+from trifuse.io.guard import guarded
+from trifuse.io.request import Request, one_line
+from trifuse.io.sniff import is_dicom
+from trifuse.progress import track
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_ORIENTATION_TOLERANCE = 1e-4
+"""Largest difference between the direction cosines of slices that count as parallel (0.006 degrees)."""
+
+
+def read_folder(request: Request) -> Image:
+    """The DICOM series in a folder as a volume (column, row, slice), slices sorted along their normal.
+
+    File names play no part. Files that are no DICOM images (text, directories, structured reports) are passed over,
+    but one that is named `.dcm` and cannot be read is an error: a slice would be missing. Subfolders are not searched.
+
+    Raises:
+        InputError: if there is no image, or the images are of several series, frames of reference or sizes, or
+            do not lie one behind the other at equal distances.
+    """
+    found = _image_files(request)
+    if len(found) == 1:
+        return read_file(replace(request, path=found[0].path, origin=one_line(found[0].path)))
+    if request.frame is not None:
+        raise InputError(f"{request.origin}: frame= is not for a series folder; give the file of the slice instead")
+    with guarded(request.origin, "DICOM series"):
+        flat = [piece.header for piece in found]
+        _check_one_series([piece.dataset for piece in found], flat, request)
+        samples = int(flat[0].get("SamplesPerPixel") or 1)
+        request.check_size((len(flat), int(flat[0].Rows), int(flat[0].Columns), samples))
+        return stacked(flat, lambda index: _native(found[index], request), request)
+
+
+def stacked(flat: Sequence[Dataset], native: Callable[[int], NDArray[Any]], request: Request) -> Image:
+    """Volume of frames that their headers place at equal distances along their common normal.
+
+    Args:
+        flat: header of each frame (see `frame_header`), in any order.
+        native: native values `(C, rows, columns)` of frame i.
+
+    Raises:
+        InputError: if the frames form no volume.
+    """
+    order, affine = volume_order(flat, request.origin)
+    planes = [native(index) for index in track(order, "slices")]
+    values = np.stack(planes, axis=-1).swapaxes(1, 2)
+    return headers.as_image(values, affine, flat[order[len(order) // 2]], request)
+
+
+def volume_order(flat: Sequence[Dataset], origin: str) -> tuple[list[int], NDArray[np.float64]]:
+    """Frame numbers in ascending order along the normal, and the affine (column, row, slice) -> RAS.
+
+    Raises:
+        InputError: if frames are unplaced, turned or sized differently, doubled, tilted or unevenly spaced.
+    """
+    from highdicom.spatial import get_volume_positions
+
+    if not all(headers.is_placed(header) for header in flat):
+        raise InputError(
+            f"{origin}: slices without position, orientation or pixel spacing form no volume; give one file"
+        )
+    cosines = np.array([header.ImageOrientationPatient for header in flat], dtype=np.float64)
+    spacings = np.array([header.PixelSpacing for header in flat], dtype=np.float64)
+    if np.ptp(cosines, axis=0).max() > _ORIENTATION_TOLERANCE:
+        raise InputError(f"{origin}: the slices are not parallel (a localizer?); keep one orientation in the folder")
+    if not np.allclose(spacings, spacings[0], rtol=1e-4):
+        raise InputError(f"{origin}: the slices have different pixel spacings; keep one series in the folder")
+    positions = np.array([header.ImagePositionPatient for header in flat], dtype=np.float64)
+    _, places = get_volume_positions(positions, cosines[0], index_convention="RD")
+    if places is None:
+        raise InputError(f"{origin}: {_why_no_volume(positions, headers.plane_normal(flat[0]))}")
+    order = [int(index) for index in np.argsort(places)]
+    lps = np.eye(4)
+    step = (positions[order[-1]] - positions[order[0]]) / (len(order) - 1)
+    lps[:3] = np.stack([*headers.in_plane_axes(flat[0]), step, positions[order[0]]], axis=1)
+    return order, LPS_TO_RAS @ lps
+
+
+def _why_no_volume(positions: NDArray[np.float64], normal: NDArray[np.float64]) -> str:
+    heights = positions @ normal
+    order = np.argsort(heights)
+    distances = np.diff(heights[order])
+    if distances.min() < 1e-3:
+        return (
+            f"{int((distances < 1e-3).sum()) + 1} slices lie at the same place (echoes, time points or copies); "
+            "keep one of each place in the folder, or choose one with frame="
+        )
+    across = positions[order[-1]] - positions[order[0]]
+    angle = np.degrees(np.arccos(np.clip(across @ normal / np.linalg.norm(across), -1, 1)))
+    if angle > 2:
+        return (
+            f"the slices are stacked at {angle:.1f} degrees to their normal (gantry tilt); straighten the series first"
+        )
+    return (
+        f"the slice distances vary from {distances.min():.2f} to {distances.max():.2f} mm (slices are missing?); "
+        "complete the series, or resample it"
+    )
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """A file of the series: its data set with the pixels still on disk, and its header (see `frame_header`)."""
+
+    path: Path
+    dataset: Dataset
+    header: Dataset
+
+
+def _image_files(request: Request) -> list[_Slice]:
+    """Files of the folder that hold DICOM images, by name."""
+    try:
+        entries = sorted(entry for entry in request.path.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(
+            f"{request.origin}: the folder cannot be opened ({error.strerror}); check its access rights"
+        ) from error
+    found = []
+    for path in entries:
+        if not path.is_file():
+            continue
+        if is_dicom(path):
+            found += _slice(path, request)
+        elif path.suffix.lower() == ".dcm":
+            raise InputError(
+                f"{one_line(path)}: is named .dcm but is no DICOM file, or may not be read; remove or replace it"
+            )
+    if not found:
+        inside = "is empty" if not entries else f"holds no DICOM image among its {len(entries)} entries"
+        raise InputError(f"{request.origin}: the folder {inside}; give an image file or the folder of one DICOM series")
+    return found
+
+
+def _slice(path: Path, request: Request) -> list[_Slice]:
+    """The file if it holds an image, else nothing."""
+    origin = one_line(path)
+    with guarded(origin, "DICOM"):
+        dataset = load(path, replace(request, origin=origin))
+        return [_Slice(path, dataset, headers.frame_header(dataset, 0))] if is_image(dataset) else []
+
+
+def _native(piece: _Slice, request: Request) -> NDArray[Any]:
+    """Native values of a slice; its encoded pixels are let go of at once."""
+    origin = one_line(piece.path)
+    with guarded(origin, "DICOM"):
+        check_pixels(piece.dataset, 1, replace(request, origin=origin))
+        values = native_values(decoded(piece.dataset, 0, origin), piece.dataset, piece.header)
+        for keyword in PIXELS:
+            if keyword in piece.dataset:
+                delattr(piece.dataset, keyword)
+        return values
+
+
+def _check_one_series(datasets: Sequence[Dataset], flat: Sequence[Dataset], request: Request) -> None:
+    several = [dataset for dataset in datasets if frame_count(dataset) > 1]
+    if several:
+        raise InputError(
+            f"{request.origin}: {len(datasets)} DICOM images, {len(several)} of them multi-frame; give one of the files"
+        )
+    series = Counter(
+        (
+            str(header.get("SeriesInstanceUID", "")),
+            str(header.get("Modality", "?")),
+            str(header.get("SeriesNumber", "?")),
+        )
+        for header in flat
+    )
+    if len({uid for uid, _, _ in series}) > 1:
+        listed = ", ".join(
+            f"{made_by} series {number} ({count} files)" for (_, made_by, number), count in list(series.items())[:4]
+        )
+        raise InputError(
+            f"{request.origin}: several DICOM series in one folder: {listed}; put each into its own folder"
+        )
+    if len({str(header.get("FrameOfReferenceUID", "")) for header in flat}) > 1:
+        raise InputError(
+            f"{request.origin}: slices in different frames of reference form no volume; keep one of them in the folder"
+        )
+    sizes = {
+        (int(h.Columns), int(h.Rows), int(h.get("SamplesPerPixel") or 1), str(h.get("PhotometricInterpretation")))
+        for h in flat
+    }
+    if len(sizes) > 1:
+        listed = ", ".join(f"{width} x {height} {colour}" for width, height, _, colour in sorted(sizes)[:4])
+        raise InputError(
+            f"{request.origin}: slices of different sizes or colour models ({listed}) form no volume; keep one kind"
+        )

@@ -1,0 +1,78 @@
+"""Which native intensities are shown as black and white when the caller names none, and what counts as grey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trifuse.image import Modality, finite_range
+
+CT_WINDOW = (-200.0, 800.0)
+"""Hounsfield units shown of a CT without a window of its own: level 300, width 1000, a compromise in which soft
+tissue (0 to 100 HU) keeps a tenth of the grey scale and most bone is not yet white."""
+
+DEPTHS = (1023, 4095, 16383, 65535)
+"""Largest values of 10-, 12-, 14- and 16-bit pictures."""
+
+
+def picture_window(values: NDArray[Any], origin: str) -> tuple[float, float]:
+    """Window of a picture or array: a property of its number type, so that equal greys stay equal across pictures.
+
+    bool 0..1; uint8 0..255; uint16 0 to the smallest of `DEPTHS` that holds the maximum; floats within 0..1 are
+    display values; everything else spans its finite minimum to its maximum.
+
+    Raises:
+        InputError: if no value is finite.
+    """
+    if values.dtype == np.uint8:
+        return 0.0, 255.0
+    if values.dtype == np.bool_:
+        return 0.0, 1.0
+    low, high = finite_range(values, origin)
+    if values.dtype == np.uint16:
+        return 0.0, float(next(depth for depth in DEPTHS if high <= depth))
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return low, high
+
+
+def scan_window(values: NDArray[Any], modality: Modality, origin: str) -> tuple[float, float]:
+    """Window of a scan in native units: `CT_WINDOW` for a CT that reaches below -500 HU, else its finite range.
+
+    Raises:
+        InputError: if no value is finite.
+    """
+    low, high = finite_range(values, origin)
+    return CT_WINDOW if modality is Modality.CT and low < -500 else (low, high)
+
+
+def grey_if_equal(values: NDArray[Any]) -> NDArray[Any]:
+    """`(1, *space)` where the three channels of `(3, *space)` are equal, else the values themselves."""
+    if values.shape[0] == 3 and np.array_equal(values[0], values[1]) and np.array_equal(values[0], values[2]):
+        return values[:1]
+    return values
+
+
+def over_black(colour: NDArray[Any], alpha: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Colour `(C, *space)` laid over black by its opacity `(*space)` of the same number type.
+
+    Returns:
+        The values, and a note if any pixel was not fully opaque (an opaque picture loses nothing).
+    """
+    top = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind in "iu" else 1.0
+    if bool((alpha == top).all()):
+        return colour, ()
+    laid = colour * (alpha.astype(np.float64) / top)
+    if colour.dtype.kind in "iu":
+        laid = np.floor(laid + 0.5)
+    return laid.astype(colour.dtype), ("transparent pixels laid over black",)
+
+
+def levels(pixels: NDArray[np.float32], bits: int) -> NDArray[Any]:
+    """Display values as uint8 or uint16, rounded half up: floor(x * (2^bits - 1) + 0.5); NaN becomes 0."""
+    top = 2**bits - 1
+    clipped = np.clip(np.nan_to_num(pixels.astype(np.float64), nan=0.0), 0, 1)
+    whole: NDArray[Any] = np.floor(clipped * top + 0.5).astype(np.uint8 if bits == 8 else np.uint16)
+    return whole

@@ -1,0 +1,162 @@
+"""NIfTI-1 and -2 through nibabel, whose rule decides between the two affines of a header: the sform if it is set,
+else the qform, else voxels of the header's size centred on the origin."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trifuse.errors import InputError
+from trifuse.image import Image, guess_modality
+from trifuse.io.display import grey_if_equal, levels, over_black, scan_window
+from trifuse.io.guard import guarded
+from trifuse.io.request import Request
+from trifuse.io.sniff import is_gzip
+
+_TO_MM = {"meter": 1e3, "micron": 1e-3}
+_MARK = b"trifuse"
+"""Description in the headers we write: with it, cal_min and cal_max are the window, so that it survives."""
+
+_RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+def read(request: Request) -> Image:
+    """NIfTI file as an image on its own voxel axes, native values as nibabel scales them.
+
+    Volumes of one 3D grid over time or contrast (4D) need `frame`. RGB and RGBA voxels become colour. A header in
+    metres or micrometres is brought to millimetres.
+
+    Raises:
+        InputError: if it is damaged, truncated, too large, complex, or 4D and no frame is chosen.
+    """
+    import nibabel as nib
+
+    opener = gzip.open if is_gzip(request.path) else open
+    with guarded(request.origin, "NIfTI"), opener(request.path, "rb") as stream:
+        second = stream.read(8)[4:] == b"n+2\0"
+        stream.seek(0)
+        holder = nib.FileHolder(fileobj=stream)
+        kind = nib.Nifti2Image if second else nib.Nifti1Image
+        loaded = kind.from_file_map({"header": holder, "image": holder}, mmap=False)
+        _check_length(loaded, request)
+        return from_nibabel(loaded, request)
+
+
+def from_nibabel(loaded: Any, request: Request) -> Image:
+    """Image of a nibabel spatial image, read through its proxy so that only the chosen frame is decoded.
+
+    Raises:
+        InputError: as `read`.
+    """
+    shape = tuple(int(n) for n in loaded.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) < 2:
+        raise InputError(f"{request.origin}: an image of shape {shape} has no rows and columns; give 2D or 3D data")
+    number_type = loaded.get_data_dtype()
+    colours = len(number_type.names or ()) or 1
+    request.check_size((*shape[:3], colours))
+    frames = request.choose(int(np.prod(shape[3:], dtype=np.int64)), "volumes (4D)")
+    notes: tuple[str, ...]
+    if len(frames) > 1:
+        total = np.zeros((colours if colours < 4 else 3, *shape[:3]))
+        for index in frames:
+            total += _channels(_frame(loaded, shape, index), request)[0]
+        values, notes = total / len(frames), (f"mean of {len(frames)} volumes",)
+    else:
+        values, notes = _channels(_frame(loaded, shape, frames[0]), request)
+    values = grey_if_equal(values)
+    modality = guess_modality(request.path)
+    window = (0.0, 255.0) if colours > 1 else _own_window(loaded) or scan_window(values, modality, request.origin)
+    affine, unplaced = _affine(loaded)
+    return Image.from_native(
+        values, affine=affine, modality=modality, window=window, origin=request.origin, notes=notes + unplaced
+    )
+
+
+def to_nibabel(image: Image) -> Any:
+    """`nibabel.Nifti1Image` of an image: float32 native values, or RGB24 for colour, sform and qform set.
+
+    A sheared affine fits the sform only; the qform code is then 0, so that nobody is told a wrong place.
+    """
+    import nibabel as nib
+
+    if image.channels == 3:
+        data = np.ascontiguousarray(np.moveaxis(levels(image.pixels, 8), 0, -1)).view(_RGB24)[..., 0]
+    else:
+        data = image.native()[0].astype(np.float32)
+    made = nib.Nifti1Image(data, image.affine)
+    header = made.header
+    header.set_xyzt_units("mm")
+    header["descrip"] = _MARK
+    if image.channels == 1:
+        header["cal_min"], header["cal_max"] = image.window
+    made.set_sform(image.affine, code="scanner")
+    axes = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
+    orthogonal = np.allclose(axes.T @ axes, np.eye(3), atol=1e-4)
+    made.set_qform(image.affine, code="scanner" if orthogonal else 0)
+    return made
+
+
+def write(image: Image, path: Path) -> None:
+    """Writes NIfTI-1, compressed if the name ends in `.gz`; see `to_nibabel`."""
+    to_nibabel(image).to_filename(path)
+
+
+def _check_length(loaded: Any, request: Request) -> None:
+    """An uncompressed file shorter than its header says is refused before memory is taken for it."""
+    if is_gzip(request.path):
+        return
+    needed = int(np.prod(loaded.shape, dtype=np.float64)) * loaded.get_data_dtype().itemsize + int(
+        loaded.dataobj.offset
+    )
+    found = request.path.stat().st_size
+    if found < needed:
+        raise InputError(
+            f"{request.origin}: truncated: {found} bytes where its header announces {needed}; copy it anew"
+        )
+
+
+def _frame(loaded: Any, shape: tuple[int, ...], index: int) -> NDArray[Any]:
+    """One volume (or slice) of a file; frames beyond the fourth axis are counted with that axis fastest."""
+    picked = np.unravel_index(index, shape[3:], order="F") if len(shape) > 3 else ()
+    trailing = (0,) * (len(loaded.shape) - len(shape))
+    if not picked and not trailing:
+        return np.asanyarray(loaded.dataobj)
+    where = (slice(None),) * min(len(shape), 3) + tuple(int(i) for i in picked) + trailing
+    return np.asanyarray(loaded.dataobj[where])
+
+
+def _channels(data: NDArray[Any], request: Request) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Channel-first values in the machine's byte order, at most float64."""
+    if data.dtype.names:
+        parts = np.stack([data[name] for name in data.dtype.names])
+        return over_black(parts[:3], parts[3]) if len(parts) == 4 else (parts, ())
+    if data.dtype.kind == "c":
+        raise InputError(f"{request.origin}: holds complex numbers; save their magnitude first")
+    if data.dtype.kind == "f" and data.dtype.itemsize > 8:
+        data = data.astype(np.float64)
+    return data.astype(data.dtype.newbyteorder("="), copy=False)[None], ()
+
+
+def _own_window(loaded: Any) -> tuple[float, float] | None:
+    header = loaded.header
+    if "descrip" not in header or bytes(header["descrip"].item()) != _MARK:
+        return None
+    low, high = float(header["cal_min"]), float(header["cal_max"])
+    return (low, high) if np.isfinite([low, high]).all() and low != high else None
+
+
+def _affine(loaded: Any) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    affine = np.array(loaded.affine, dtype=np.float64) if loaded.affine is not None else np.eye(4)
+    header = loaded.header
+    if "sform_code" not in header:
+        return affine, ()
+    unit = header.get_xyzt_units()[0]
+    affine[:3] *= _TO_MM.get(unit, 1.0)
+    placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    return affine, () if placed else ("header without sform and qform: orientation is a guess",)

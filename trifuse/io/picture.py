@@ -1,0 +1,172 @@
+"""PNG, JPEG, BMP and GIF, through Pillow; PNG with 16-bit colour, which Pillow would cut to 8, through SimpleITK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trifuse.errors import InputError
+from trifuse.image import Image, guess_modality
+from trifuse.io.display import grey_if_equal, levels, over_black, picture_window
+from trifuse.io.guard import brief, guarded
+from trifuse.io.request import LIMIT_VARIABLE, Request
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+Values = tuple[NDArray[Any], tuple[str, ...]]
+"""Channel-first values, and notes on how they were got."""
+
+_ORIENTATION = 0x0112
+
+
+def read(request: Request, kind: str) -> Image:
+    """Picture file as an image with the file's own grey levels or colours as native values.
+
+    Transparent pixels are laid over black (noted); a camera's orientation mark is obeyed; palettes are resolved.
+
+    Args:
+        kind: "png", "jpeg", "bmp" or "gif".
+
+    Raises:
+        InputError: if it is damaged, too large, or holds several frames and none is chosen.
+    """
+    from PIL import Image as Pillow
+
+    with (
+        guarded(request.origin, kind.upper()),
+        _bomb_limit(request),
+        Pillow.open(request.path, formats=[kind.upper()]) as picture,
+    ):
+        deep = kind == "png" and _is_deep_colour(request.path)
+        colours = 1 if picture.mode in ("1", "L", "I", "I;16", "I;16B", "F") else 3
+        request.check_size((picture.height, picture.width, colours))
+        count = 1 if kind == "jpeg" else getattr(picture, "n_frames", 1)
+        frames = []
+        notes: tuple[str, ...] = ()
+        for index in request.choose(count):
+            picture.seek(index)
+            picture.load()
+            values, notes = itk_values(request.path, "PNGImageIO") if deep else pillow_values(picture)
+            frames.append(values)
+        values = upright(averaged(frames), int(picture.getexif().get(_ORIENTATION, 1)))
+    return as_image(values, request, notes)
+
+
+def as_image(values: NDArray[Any], request: Request, notes: tuple[str, ...] = (), *, inverted: bool = False) -> Image:
+    """Image of channel-first picture values; `inverted` shows low values bright."""
+    values = grey_if_equal(values)
+    window = picture_window(values, request.origin)
+    return Image.from_native(
+        values,
+        window=window[::-1] if inverted else window,
+        modality=guess_modality(request.path),
+        origin=request.origin,
+        notes=notes,
+    )
+
+
+def pillow_values(picture: Picture) -> Values:
+    """Channel-first values of an opened picture in its own depth; palettes and other colour models become RGB."""
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        rgba = np.moveaxis(np.asarray(picture.convert("RGBA")), -1, 0)
+        return over_black(rgba[:3], rgba[3])
+    if picture.mode == "1":
+        picture = picture.convert("L")
+    if picture.mode in ("L", "I", "I;16", "I;16B", "I;16L", "F"):
+        values = np.asarray(picture)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)[None], ()
+    return np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0), ()
+
+
+def itk_values(path: Path, reader_name: str) -> Values:
+    """Channel-first values of a picture in its own depth through the named reader of SimpleITK."""
+    import SimpleITK
+
+    loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        reader = SimpleITK.ImageFileReader()
+        reader.SetImageIO(reader_name)
+        reader.SetFileName(str(path))
+        values = np.moveaxis(np.atleast_3d(SimpleITK.GetArrayFromImage(reader.Execute())), -1, 0)
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
+    if values.shape[0] in (2, 4):
+        return over_black(values[:-1], values[-1])
+    return values, ()
+
+
+def averaged(frames: list[NDArray[Any]]) -> NDArray[Any]:
+    """The only frame as it is, or the mean of several as float64."""
+    if len(frames) == 1:
+        return frames[0]
+    total = np.zeros(frames[0].shape)
+    for frame in frames:
+        total += frame
+    return total / len(frames)
+
+
+def upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """`(C, H, W)` turned as the EXIF or TIFF orientation 1..8 asks; unknown marks leave it alone."""
+    turns = {
+        2: lambda v: v[..., ::-1],
+        3: lambda v: v[..., ::-1, ::-1],
+        4: lambda v: v[..., ::-1, :],
+        5: lambda v: v.swapaxes(-1, -2),
+        6: lambda v: np.rot90(v, -1, axes=(-2, -1)),
+        7: lambda v: v[..., ::-1, ::-1].swapaxes(-1, -2),
+        8: lambda v: np.rot90(v, 1, axes=(-2, -1)),
+    }
+    return np.ascontiguousarray(turns[orientation](values)) if orientation in turns else values
+
+
+def write(image: Image, path: Path, kind: str, bits: int) -> None:
+    """Encodes the display values of a 2D image as "png" (8 or 16 bits), "jpeg" or "bmp" (8 bits)."""
+    from PIL import Image as Pillow
+
+    values = np.ascontiguousarray(np.moveaxis(levels(image.pixels, bits), 0, -1))
+    if bits == 16 and image.channels == 3:
+        _write_deep_colour(values, path)
+        return
+    options = {"quality": 95, "subsampling": 0} if kind == "jpeg" else {}
+    Pillow.fromarray(values[..., 0] if image.channels == 1 else values).save(path, format=kind.upper(), **options)
+
+
+def _write_deep_colour(values: NDArray[Any], path: Path) -> None:
+    import SimpleITK
+
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetImageIO("PNGImageIO")
+    writer.SetFileName(str(path))
+    writer.Execute(SimpleITK.GetImageFromArray(values, isVector=True))
+
+
+def _is_deep_colour(path: Path) -> bool:
+    """Whether a PNG has 16 bits per channel and more channels than one (bytes 24 and 25: depth, colour type)."""
+    with path.open("rb") as stream:
+        head = stream.read(26)
+    return len(head) == 26 and head[24] == 16 and head[25] != 0
+
+
+@contextmanager
+def _bomb_limit(request: Request) -> Iterator[None]:
+    """Pillow's own guard against decompression bombs, which also sees animation frames, set to our limit."""
+    from PIL import Image as Pillow
+
+    before = Pillow.MAX_IMAGE_PIXELS
+    # Pillow raises at twice this many pixels, which are 4 bytes each here.
+    Pillow.MAX_IMAGE_PIXELS = request.limit // 8 + 1
+    try:
+        yield
+    except Pillow.DecompressionBombError as error:
+        raise InputError(
+            f"{request.origin}: too large ({brief(error)}); crop it, or raise limit= or {LIMIT_VARIABLE} (bytes)"
+        ) from error
+    finally:
+        Pillow.MAX_IMAGE_PIXELS = before

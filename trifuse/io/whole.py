@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all: written under another name in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trifuse.errors import InputError, TrifuseError
+from trifuse.io.guard import brief
+from trifuse.io.request import one_line
+
+
+def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str, Any] | None) -> Path:
+    """Writes a file and, if given, its provenance beside it as `<name>.json`; missing folders are made.
+
+    Args:
+        encode: writes the content to the path that it gets, whose name ends like that of `path`.
+
+    Raises:
+        InputError: if anything fails; then neither file, nor a part of one, nor a new folder remains.
+    """
+    origin = one_line(path)
+    if path.is_dir():
+        raise InputError(f"{origin}: is a folder; give the name of a file to write")
+    beside = path.with_name(path.name + ".json")
+    token = secrets.token_hex(4)
+    drafts = {path: path.with_name(f".{token}-{path.name}")}
+    text = ""
+    if provenance is not None:
+        text = json.dumps(_plain(provenance), indent=2, ensure_ascii=False) + "\n"
+        drafts[beside] = path.with_name(f".{token}-{beside.name}")
+    missing = [folder for folder in path.parents if not folder.exists()]
+    finished: list[Path] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode(drafts[path])
+        if beside in drafts:
+            drafts[beside].write_text(text, encoding="utf-8")
+        for target, draft in drafts.items():
+            os.replace(draft, target)
+            finished.append(target)
+    except BaseException as error:
+        for leftover in (*drafts.values(), *finished):
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, TrifuseError) or not isinstance(error, OSError):
+            raise
+        reason = error.strerror or brief(error)
+        raise InputError(f"{origin}: cannot be written ({reason}); choose another folder or name") from error
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types; numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
