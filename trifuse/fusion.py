@@ -58,7 +58,7 @@ class Fused:
     def like(self, source: Any) -> Any:
         """The fused image in the type and layout of a source: numpy, torch, nibabel, SimpleITK or Pillow.
 
-            fused = trifuse.fuse([t1, t2, pet]).like(t1)
+        fused = trifuse.fuse([t1, t2, pet]).like(t1)
         """
         from trifuse.io import arrays
 
