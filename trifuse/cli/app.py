@@ -30,6 +30,8 @@ COMMANDS = {
     "bench": "bench:bench",
     "methods": "methods:methods",
     "metrics": "metrics:metrics",
+    "weights": "weights:weights",
+    "train": "train:train",
 }
 """Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""
 

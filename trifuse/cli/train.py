@@ -7,19 +7,35 @@ from typing import Annotated
 
 import typer
 
+from trifuse.cli.common import Folder, Json, answer, progress
+
 
 def train(
     recipe: Annotated[
         Path, typer.Argument(help="A YAML recipe, or a JSON configuration of the original SR3 and TFS-Diff programs.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the weights, checkpoint, logs and sample pictures.")
-    ],
+    output: Folder,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    json: Json = False,
 ) -> None:
-    """Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`)."""
-    import importlib
+    """Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).
 
-    measured = importlib.import_module("trifuse.train").train(recipe, output, resume=resume)
+    The folder gets the weights, a checkpoint to go on from, a log (CSV and TensorBoard) and sample pictures.
+
+    [bold]Examples[/bold]
+
+      trifuse train recipes/tfs-diff.yaml -o runs/tfs-diff
+
+      trifuse train recipes/tfs-diff.yaml -o runs/tfs-diff --resume
+
+      trifuse train config/fusion_medical_sr3_128_256.json -o runs/official
+    """
+    from trifuse.train import train as run
+
+    with progress(quiet=json):
+        measured = run(recipe, output, resume=resume)
+    if json:
+        answer(measured)
+        return
     for name, value in measured.items():
-        typer.echo(f"{name}: {value:.3f}")
+        print(f"{name}: {value:.3f}")
