@@ -20,8 +20,8 @@ from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_sp
 from trifuse.filters.palm import Array, Iteration, Pair, Solution, Weights, check_finite, relative_change
 from trifuse.progress import track
 
-DEFAULTS = Weights(tau1=10.0, tau2=1.0, tau3=2.0, tau4=2.0, gamma=1.0)
-"""Weights chosen on development data."""
+DEFAULTS = Weights(tau1=3.0, tau2=1.0, tau3=3.0, tau4=2.5, gamma=1.0)
+"""Weights chosen on development data by `scripts/search_palm.py`."""
 
 CUTOFF = 1e-6
 """Singular values of the link's monomials up to this fraction of the largest are noise."""

@@ -32,7 +32,9 @@ match its gradient. Coefficients of `py` and `ml` fitted on norm-scaled images d
 fit on max-scaled ones: `normalisation=auto` does that. Weights left at none are the variant's own. Our own small
 denoiser is the default; the published DnCNN-S-25 (GPL-3.0) is read from your own file with `denoiser=PATH`. For odd
 sizes `ml` centres the blur, which the program shifts by one pixel. In `corrected` the gradient that enters the
-link is that of the interpolated MRI, so that the cost is one function and falls in every step.
+link is that of the interpolated MRI, so that the cost is one function and falls in every step. Its weights were chosen
+on data sets 1 and 2 of the authors (docs/palm.md): against `py` it raises EN, SD, SF, MI, VIF, SSIM and Qabf on both,
+and SCD on the second, while SCD falls from 1.00 to 0.92 on the first.
 """
 
 
@@ -63,7 +65,7 @@ class PALM:
     tolerance: float = field(default=1e-3, metadata={"help": "relative change at which `corrected` stops"})
     denoiser: str = field(default="small", metadata={"help": "small (ours), none, or the path of a DnCNN checkpoint"})
     denoised_share: float = field(
-        default=0.5,
+        default=0.3,
         metadata={"help": "share of the denoised ultrasound in what `corrected` stays near; the rest is raw"},
     )
     normalisation: Literal["auto", "norm", "max"] = field(
