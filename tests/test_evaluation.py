@@ -97,3 +97,10 @@ def test_unknown_metrics_raise() -> None:
     fused, source, _ = (picture(x) for x in LEVELS)
     with pytest.raises(OptionError, match="did you mean 'ssim'"):
         trifuse.evaluate(fused, [source], metrics="sism")
+
+
+def test_a_volume_of_three_slices_is_no_colour_picture() -> None:
+    rng = np.random.default_rng(5)
+    a, b = (Image.from_native(rng.integers(0, 256, (1, 24, 20, 3), dtype=np.uint8), window=(0, 255)) for _ in range(2))
+    expected = float(np.mean((a.native().astype(float) - b.native()) ** 2))
+    assert trifuse.evaluate(a, [b], metrics=["mse"])["mse"] == pytest.approx(expected)
