@@ -13,8 +13,8 @@ from torch import Tensor
 
 import trifuse
 from trifuse import Image, resize
+from trifuse.adaptation import Settings, mirrored, run
 from trifuse.errors import GridError, InputError, OptionError
-from trifuse.fusion import Settings, mirrored, run
 from trifuse.methods.base import Card, Spread, method
 from trifuse.progress import listening
 from trifuse.random import Random
@@ -193,6 +193,17 @@ def test_bad_sources_are_refused_in_words() -> None:
         trifuse.fuse([grey(4, 4), "nowhere.png"], "mean")
     with pytest.raises(InputError, match="finite"):
         trifuse.fuse([grey(4, 4), np.full((4, 4), np.nan)], "mean")
+
+
+def test_a_result_comes_back_in_the_type_of_its_source() -> None:
+    a, b = np.full((6, 5), 40, np.uint8), np.full((6, 5), 80, np.uint8)
+    back = trifuse.fuse([a, b], "mean").like(a)
+    assert back.dtype == np.uint8
+    assert np.array_equal(back, np.full((6, 5), 60))
+    tensors = [torch.rand(3, 6, 5), torch.rand(3, 6, 5)]
+    fused = trifuse.fuse(tensors, "max").like(tensors[0])
+    assert isinstance(fused, Tensor)
+    assert fused.shape == (3, 6, 5)
 
 
 def test_methods_lists_the_cards() -> None:

@@ -13,9 +13,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "trifuse"
 
 FLOORS = [
     {"errors", "progress", "random", "registry", "image", "__init__"},
-    {"colour", "resize", "io", "metrics", "weights", "samples"},
+    {"colour", "resize", "io", "metrics", "weights", "samples", "tables"},
+    {"geometry"},
+    {"itk", "similarity"},
     {"register", "filters", "diffusion", "nets"},
-    {"geometry", "methods"},
+    {"methods"},
+    {"adaptation"},
     {"fusion"},
     {"evaluation"},
     {"report", "bench", "train", "cohort", "comparison"},
@@ -23,8 +26,9 @@ FLOORS = [
 ]
 """Rooms from the ground up; a room may use its own floor and those below."""
 
-ALLOWED = {("image", "io")}
-"""`Image.of` is the constructor from paths and foreign objects; it hands over to io when it is called."""
+ALLOWED = {("image", "io"), ("geometry", "register")}
+"""`Image.of` is the constructor from paths and foreign objects, and `align` offers registration: each hands over when
+it is called, so that neither loads what it does not need."""
 
 HEAVY = ["torch", "numba", "matplotlib", "SimpleITK", "scipy", "nibabel", "pydicom", "highdicom", "pandas", "pydantic"]
 

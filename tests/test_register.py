@@ -110,7 +110,7 @@ def test_three_grids_of_one_patient_come_together(data: Path) -> None:
 def test_registration_is_repeatable() -> None:
     grid = head()
     moved = replace(grid, affine=rigid((3, 0, 4), (5, 2, 0)) @ grid.affine)
-    once, again = (registered(moved, grid, "affine").image.pixels for _ in range(2))
+    once, again = (registered(moved, grid).image.pixels for _ in range(2))
     assert np.array_equal(once, again)
 
 
@@ -144,7 +144,7 @@ def test_shifted_and_turned_picture_is_found() -> None:
     angle, middle = np.deg2rad(12), np.array([48.0, 48.0])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     by_index = np.eye(4)
-    by_index[:2, :2], by_index[:2, 3] = turn, middle + [5, -7] - turn @ middle
+    by_index[:2, :2], by_index[:2, 3] = turn, middle + np.array([5, -7]) - turn @ middle
     assert miss_mm(moving, grid, grid.affine @ by_index @ np.linalg.inv(grid.affine)).max() < 0.2
     aligned = align([grid, moving], register="rigid")
     assert np.abs(aligned.images[1].pixels - grid.pixels).mean() < 0.012  # most of it the blur of interpolation

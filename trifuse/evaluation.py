@@ -82,7 +82,10 @@ def grey_levels(image: Image, whole: bool) -> NDArray[np.float64]:
     """Display pixels as grey levels 0..255, `(*space)` or `(*space, 3)`; rounded if `whole`."""
     levels = np.clip(image.pixels.astype(np.float64) * 255, 0, 255)
     levels = np.rint(levels) if whole else levels
-    return levels[0] if image.channels == 1 else np.ascontiguousarray(np.moveaxis(levels, 0, -1))
+    # A grey volume of three slices would be mistaken for RGB: it is given its channels.
+    if image.channels == 1 and not (image.dims == 3 and image.space[-1] == 3):
+        return levels[0]
+    return np.ascontiguousarray(np.moveaxis(np.broadcast_to(levels, (3, *image.space)), 0, -1))
 
 
 def is_8bit(image: Image) -> bool:
@@ -144,7 +147,7 @@ def _enlarged(source: Image, factor: int) -> Image:
         return source
     import torch
 
-    from trifuse.fusion import bicubic
+    from trifuse.adaptation import bicubic
 
     warnings.warn(f"sources brought to the fused size by bicubic x{factor}", MetricWarning, stacklevel=3)
     larger = bicubic(torch.from_numpy(source.pixels)[None], factor)[0].numpy().clip(0, 1)

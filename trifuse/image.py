@@ -148,12 +148,8 @@ class Image:
             raise InputError(f"{origin}: the image is empty (shape {values.shape})")
         low, high = window if window is not None else finite_range(values, origin)
         span = high - low if high != low else 1.0
-        scaled = np.subtract(values, low, dtype=np.float64, order="C")
-        np.divide(scaled, span, out=scaled)
-        np.nan_to_num(scaled, copy=False, nan=0.0)
-        np.clip(scaled, 0, 1, out=scaled)
         return cls(
-            pixels=scaled.astype(np.float32),
+            pixels=_scaled(values, low, span),
             affine=np.array(affine, dtype=np.float64),
             modality=modality,
             window=(float(low), float(low + span)),
@@ -178,6 +174,20 @@ class Image:
         from trifuse import io
 
         return io.to_image(source)
+
+
+def _scaled(values: NDArray[Any], low: float, span: float) -> NDArray[np.float32]:
+    """(values - low) / span clipped to 0..1, computed in float64; in blocks, so that no volume is held twice."""
+    pixels = np.empty(values.shape, dtype=np.float32)
+    step = max(1, 2**22 // max(1, values[:, :1].size))
+    for start in range(0, values.shape[1], step):
+        block = np.subtract(values[:, start : start + step], low, dtype=np.float64)
+        np.divide(block, span, out=block)
+        if values.dtype.kind == "f":
+            np.nan_to_num(block, copy=False, nan=0.0)
+        np.clip(block, 0, 1, out=block)
+        pixels[:, start : start + step] = block
+    return pixels
 
 
 def finite_range(values: NDArray[Any], origin: str) -> tuple[float, float]:

@@ -236,15 +236,18 @@ def _rigid(pair: Pair, shift: NDArray[np.float64]) -> sitk.Transform:
 
 
 def _descended(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
-    """A rigid or affine transform improved at one level, with steps of at most half a voxel of it."""
+    """A rigid or affine transform improved at one level by conjugate gradients, whose steps are sized in mm."""
     fixed, moving = pair.level(factor)
     transform = type(transform)(transform)
     method = mutual_information(fixed, region_of(fixed, moving, transform))
-    method.SetOptimizerAsRegularStepGradientDescent(
+    method.SetOptimizerAsConjugateGradientLineSearch(
         learningRate=1.0,
-        minStep=1e-6,
-        numberOfIterations=150,
-        relaxationFactor=0.6,
+        numberOfIterations=30,
+        convergenceMinimumValue=1e-5,
+        convergenceWindowSize=5,
+        lineSearchUpperLimit=2.0,
+        lineSearchEpsilon=0.05,
+        lineSearchMaximumIterations=8,
         estimateLearningRate=method.EachIteration,
         maximumStepSizeInPhysicalUnits=0.5 * factor * pair.finest,
     )

@@ -16,8 +16,8 @@ from trifuse.itk import itk_image, itk_values
 SEED = 20091
 """Of the random sampling: equal images give equal registrations."""
 
-BINS = 32
-"""Grey levels of the joint histogram."""
+BINS = (8, 32)
+"""Fewest and most grey levels of the joint histogram; a small picture cannot fill many."""
 
 SAMPLES = 60_000
 """Voxels at most that one evaluation of the metric looks at."""
@@ -145,7 +145,7 @@ def mutual_information(
 ) -> sitk.ImageRegistrationMethod:
     """Mattes mutual information over a region of the fixed picture."""
     method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(BINS)
+    method.SetMetricAsMattesMutualInformation(int(np.clip(region.sum() ** 0.5 / 3, *BINS)))
     method.SetMetricFixedMask(itk_image(region.astype(np.uint8), fixed.matrix))
     method.SetInterpolator(sitk.sitkLinear)
     share = samples / max(1, int(region.sum()))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trifuse.errors import InputError, OptionError
 from trifuse.filters.gathered_rank import ranks_in_masks
 from trifuse.filters.range_mask import MaskRule, RangeMasks, range_masks
 from trifuse.filters.rank_opening import range_opening, rank_opening
@@ -101,6 +102,15 @@ def test_a_window_that_does_not_fit_changes_nothing() -> None:
     opened, closed = range_opening(image[None], image, image, MaskRule(15, 3.0))
     assert np.array_equal(opened[0], image)
     assert np.array_equal(closed[0], image)
+
+
+def test_values_and_settings_that_cannot_be_ranked_are_refused() -> None:
+    image = scene((20, 21))
+    broken = np.where(image > image.mean(), np.nan, image)
+    with pytest.raises(InputError, match="not finite"):
+        range_opening(broken[None], broken, image, MaskRule(4, 3.0))
+    with pytest.raises(OptionError, match="0 to 50"):
+        range_opening(image[None], image, image, MaskRule(4, 3.0), centile=60)
 
 
 def test_rank_opening_removes_specks_and_keeps_plateaus() -> None:

@@ -164,7 +164,7 @@ def test_a_picture_stays_2d(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_bomb_and_a_lie_are_refused_from_the_header(tmp_path: Path, compressed: bool) -> None:
-    for shape, word in (((30000, 30000, 30000), "too large|truncated"), ((700, 700, 700), "a.nii")):
+    for shape, word in (((30000, 30000, 30000), "too large|truncated|can hold"), ((700, 700, 700), "a.nii")):
         made = nib.Nifti1Image(VOLUME, AFFINE)
         header = made.header.copy()
         header.set_data_shape(shape)

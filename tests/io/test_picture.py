@@ -182,6 +182,15 @@ def test_a_bomb_is_refused_from_its_header(tmp_path: Path, size: tuple[int, int]
     assert time.perf_counter() - clock < 2
 
 
+def test_a_small_file_that_claims_much_is_refused_at_once(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.gif", Pillow.fromarray(GREY))
+    content = bytearray(path.read_bytes())
+    content[6:10] = struct.pack("<HH", 12000, 12000)  # within the limit, but not within a file of a kilobyte
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="can hold"):
+        io.read(path)
+
+
 def test_pillows_own_guard_is_left_as_it_was(tmp_path: Path) -> None:
     before = Pillow.MAX_IMAGE_PIXELS
     io.read(saved(tmp_path / "a.png", Pillow.fromarray(GREY)))

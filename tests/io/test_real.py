@@ -47,8 +47,9 @@ def test_bq_per_ml_becomes_the_published_suv(data: Path) -> None:
     offset = np.rint(np.linalg.solve(activity.affine, suv.affine[:, 3])[:3]).astype(int)
     crop = tuple(slice(o, o + n) for o, n in zip(offset, suv.space, strict=True))
     computed = activity.native()[0][crop] * float(d.PatientWeight) * 1000 / decayed
-    high = suv.native()[0] > 0.5
-    assert np.abs(computed[high] / suv.native()[0][high] - 1).max() < 1e-3
+    steps = [float(dataset.RescaleSlope) for dataset in slices(data / "dicom" / "sts-001" / "pet_suv")]
+    # The publishers cut to 16 bits, slice by slice.
+    assert (np.abs(computed - suv.native()[0]) <= np.array(steps) * 1.01).all()
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("ct", 0), ("t1", 0), ("pet", 5e-7)])

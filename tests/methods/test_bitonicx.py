@@ -94,6 +94,13 @@ def test_eight_bit_levels_are_recovered_exactly() -> None:
     assert np.abs(fused[0, 0].numpy() - fuse_greys(a / 255, b / 255).fused).max() < 1e-7
 
 
+def test_pixels_that_are_not_finite_do_not_spread() -> None:
+    a, b = (torch.from_numpy((image / 255).astype(np.float32))[None, None] for image in study(2))
+    a[..., 5, 6], a[..., 20, 30] = torch.nan, torch.inf
+    fused = BitonicX(denoise=True).fuse([a, b], scale=1, random=Random(0))
+    assert torch.isfinite(fused).all()
+
+
 def test_sides_below_the_window_give_the_maximum() -> None:
     a, b = study(2, size=(23, 60))
     assert np.array_equal(pixels_of([a, b])[0], (np.maximum(a, b) / 255).astype(np.float32))

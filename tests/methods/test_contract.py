@@ -10,8 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from trifuse.adaptation import Settings, run
 from trifuse.errors import OptionError, WeightsError
-from trifuse.fusion import Fused, Settings, fuse, run
+from trifuse.fusion import Fused, fuse
 from trifuse.image import PICTURE_AFFINE, Image, scaled_affine
 from trifuse.methods import get, names
 from trifuse.methods.base import Method, Spread, configure

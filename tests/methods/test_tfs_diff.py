@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from trifuse import fusion
+from trifuse.diffusion.conditions import to_display
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction
+from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.samplers import Ancestral, gaussian, sample
 from trifuse.diffusion.schedule import Schedule, full
 from trifuse.errors import WeightsError
-from trifuse.methods.tfs_diff import TFSDiff, triple
+from trifuse.methods.bitonicx import BitonicX
+from trifuse.methods.tfs_diff import CONDITIONS, TFSDiff, triple
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.random import Random
@@ -97,3 +101,25 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     method = TFSDiff(weights=str(tmp_path / "sr3.pth"), norm_groups=4)
     with pytest.raises(WeightsError, match="needs 9 and 3"):
         method.fuse(sources((1, 1, 1)), scale=1, random=Random())
+
+
+def test_bitonicx_as_a_further_condition(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SR3UNet(SHAPE.model_copy(update={"in_channels": 15, "se_scope": "condition"}))
+    behaviour = Behaviour(prediction="x0", norm_groups=4, conditions=("sources", "bitonicx"), steps=1)
+    file = tmp_path / "own.safetensors"
+    save_file(network.state_dict(), file, metadata={METADATA: behaviour.model_dump_json()})
+    three = [source.repeat(1, 1, 4, 5) for source in sources((1, 1, 3))]
+    fused = TFSDiff(weights=str(file)).fuse(three, scale=1, random=Random())
+    assert fused.shape == (1, 3, 32, 30)
+    closed_form = CONDITIONS["bitonicx"](three, 1, Random())
+    expected = BitonicX().fuse(three, scale=1, random=Random())
+    torch.testing.assert_close(to_display(closed_form).clamp(0, 1), expected.clamp(0, 1), atol=0.02, rtol=0)
+
+
+def test_conditions_of_a_newer_version_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "own.safetensors"
+    behaviour = Behaviour(norm_groups=4, conditions=("telepathy",))
+    save_file(SR3UNet(SHAPE).state_dict(), file, metadata={METADATA: behaviour.model_dump_json()})
+    with pytest.raises(WeightsError, match="telepathy"):
+        TFSDiff(weights=str(file)).fuse(sources((1, 1, 1)), scale=1, random=Random())

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trifuse.fusion import Settings, run
+from trifuse.adaptation import Settings, run
 from trifuse.methods.base import Method
 from trifuse.random import Random
 

@@ -11,21 +11,19 @@ import os
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from trifuse import __version__, io, methods
 from trifuse.bench import cases as bench_cases
+from trifuse.bench import parallel
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
 from trifuse.errors import TrifuseError
 from trifuse.evaluation import evaluate
 from trifuse.fusion import Fused, fuse
 from trifuse.image import Image
-from trifuse.progress import track
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
         if entry.method is not None:
             methods.get(entry.method)
     found = bench_cases.find(recipe.cases, data)
-    jobs = list(_jobs(recipe, found, data, folder))
-    if workers <= 1:
-        for job in track(jobs, "cases"):
-            work(job)
-    else:
-        _in_parallel(jobs, workers)
+    parallel.each(work, list(_jobs(recipe, found, data, folder)), workers, "cases")
     return gather(recipe, found, folder)
 
 
@@ -71,21 +64,6 @@ def _jobs(recipe: Recipe, found: list[Case], data: Path, folder: Path) -> Iterat
             entries = tuple(e for e in recipe.methods if not is_done(recipe, e, folder, case.name, scale))
             if entries:
                 yield Job(recipe, case, scale, data, folder, entries)
-
-
-def _in_parallel(jobs: list[Job], workers: int) -> None:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    before = {name: os.environ.get(name) for name in threads}
-    os.environ.update(threads)
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            futures = [pool.submit(work, job) for job in jobs]
-            done = as_completed(futures)
-            for _ in track(futures, "cases"):
-                next(done).result()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def work(job: Job) -> None:
@@ -189,7 +167,7 @@ def _save_picture(job: Job, label: str, image: Image | None) -> None:
 
 def gather(recipe: Recipe, found: list[Case], folder: Path) -> list[dict[str, Any]]:
     """The tidy table of all results that are there; failures have an `error` and no value."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for entry in recipe.methods:
         for scale in recipe.scales:
             for case in found:

@@ -23,13 +23,13 @@ def digits(values: pd.Series[float]) -> int:
 
 def cell(summary: Summary, method: str, metric: str, pattern: tuple[str, str, str]) -> str:
     """mean ± std, decorated by `pattern` = (plain, best, second), each with a `{}`."""
-    mean, std = summary.mean.loc[method, metric], summary.std.loc[method, metric]
-    if pd.isna(mean):
+    mean, std = float(summary.mean[metric][method]), float(summary.std[metric][method])
+    if np.isnan(mean):
         return "–"
     place = places(summary.mean, metric)[method]
     decimals = digits(summary.mean[metric])
     chosen = pattern[int(place)] if place in (1, 2) else pattern[0]
-    spread = "" if pd.isna(std) else f" ± {std:.{decimals}f}"
+    spread = "" if np.isnan(std) else f" ± {std:.{decimals}f}"
     return chosen.format(f"{mean:.{decimals}f}") + spread
 
 

@@ -29,6 +29,9 @@ COMMANDS = {
     "evaluate": "evaluate:evaluate",
     "bench": "bench:bench",
     "methods": "methods:methods",
+    "metrics": "metrics:metrics",
+    "weights": "weights:weights",
+    "train": "train:train",
 }
 """Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""
 

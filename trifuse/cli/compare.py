@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,13 +27,16 @@ from trifuse.cli.common import (
 
 if TYPE_CHECKING:
     from trifuse.comparison import Comparison
+    from trifuse.tables import Direction
 
 
 def compare(
     sources: Sources,
     output: Folder,
     methods: Annotated[str, typer.Option("--methods", "-m", help="Names, comma-separated, or all.")] = "all",
-    metrics: Annotated[str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")] = "core",
+    metrics: Annotated[
+        str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")
+    ] = "core",
     scale: Scale = 1,
     register: Register = "none",
     reference: Reference = 1,
@@ -110,18 +113,27 @@ def write(result: Comparison, folder: Path, titles: list[str]) -> dict[str, Path
         fused.save(folder / f"{name}{'.nii.gz' if volume else '.png'}")
     panels = list(zip(titles, result.sources, strict=True))
     panels += [(name, fused.image) for name, fused in result.fused.items()]
-    sheet = report.contact_sheet(panels, folder / "contact-sheet.png")
-    table_path = io.write_text(folder / "metrics.csv", csv_text(result))
-    return {"contact sheet": sheet, "metrics": table_path}
+    sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(titles)))
+    rows = result.rows()
+    io.write_text(folder / "metrics.md", report.metrics_table(rows, directions=directions(rows)))
+    return {"contact sheet": sheet, "metrics": io.write_text(folder / "metrics.csv", csv_text(rows))}
 
 
-def csv_text(result: Comparison) -> str:
+def directions(rows: list[dict[str, Any]]) -> dict[str, Direction]:
+    """Which columns of a table of metrics are better high, and which low."""
+    from trifuse import metrics
+
+    cards = {name: metrics.get(name).card for name in rows[0] if name not in ("method", "seconds")} if rows else {}
+    words: dict[str, Direction] = {"high": "higher", "low": "lower"}
+    return {name: words[card.direction] for name, card in cards.items() if card.direction in words}
+
+
+def csv_text(rows: list[dict[str, Any]]) -> str:
     """The table of metrics as CSV."""
     import csv
     import io as text
 
     out = text.StringIO()
-    rows = result.rows()
     if rows:
         writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -34,7 +34,7 @@ def demo(
     chosen = ["mean", "laplacian"] if volume else ["bitonicx", "laplacian", "mean"]
     with progress(quiet=json):
         result = comparison.compare(list(study.values()), chosen)
-        written = {**write(result, output, titles=list(study))}
+        written = {**write(result, output, titles=[str(modality) for modality in study])}
     picture = output / f"{chosen[0]}{'.nii.gz' if volume else '.png'}"
     if json:
         answer({"fused": picture, **written, "rows": result.rows(), "failed": result.failed})

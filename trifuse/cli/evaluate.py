@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import Json, answer, table
+from trifuse.cli.common import Json, answer, progress, say, table
 
 
 def evaluate(
@@ -21,14 +21,20 @@ def evaluate(
     ] = None,
     metrics: Annotated[
         str,
-        typer.Option("--metrics", "-m", help="all, a preset (core, default, cddfuse, tang, ...) or names: vif,ssim,qabf."),
+        typer.Option(
+            "--metrics", "-m", help="all, a preset (core, default, cddfuse, tang, ...) or names: vif,ssim,qabf."
+        ),
     ] = "core",
     colour: Annotated[
         Literal["luma", "rgb"], typer.Option(help="Whether errors and SSIM are taken on luma or on the three channels.")
     ] = "luma",
+    workers: Annotated[int, typer.Option(min=1, help="Folders: pictures measured at once.")] = 1,
     json: Json = False,
 ) -> None:
-    """Measure a fused image against its sources, a ground truth, or both.
+    """Measure a fused image against its sources, a ground truth, or both; or a whole folder of them.
+
+    With folders, files are matched by name: every fused picture needs a partner in each folder. Exit code 3 if
+    some of them could not be measured.
 
     [bold]Examples[/bold]
 
@@ -37,12 +43,45 @@ def evaluate(
       trifuse evaluate fused.png -s ct.png -s mr.png --metrics vif,ssim,qabf --json
 
       trifuse evaluate fused.png --reference truth.png --metrics psnr,ssim
+
+      trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
+    names = metrics if "," not in metrics else [name.strip() for name in metrics.split(",") if name.strip()]
+    if fused.is_dir() and all(path.is_dir() for path in source or []):
+        _folder(fused, source or [], reference, names, colour, workers, json)
+        return
     from trifuse.evaluation import evaluate as measure
 
-    names = metrics if "," not in metrics else [name.strip() for name in metrics.split(",") if name.strip()]
     scores = measure(fused, sources=source or [], reference=reference, metrics=names, colour=colour)
     if json:
         answer(scores)
     else:
         table("", ["metric", "value"], [[name, f"{value:.6g}"] for name, value in scores.items()])
+
+
+def _folder(
+    fused: Path,
+    sources: list[Path],
+    reference: Path | None,
+    metrics: str | list[str],
+    colour: str,
+    workers: int,
+    json: bool,
+) -> None:
+    from trifuse.bench.folder import evaluate_folder
+
+    with progress(quiet=json):
+        rows = evaluate_folder(fused, sources, reference, metrics, colour=colour, workers=workers)
+    done = [row for row in rows if "error" not in row]
+    failed = [row for row in rows if "error" in row]
+    if json:
+        answer({"rows": done, "failed": failed})
+    elif done:
+        columns = [name for name in done[0] if name != "case"]
+        lines = [[row["case"], *(f"{row[c]:.4g}" for c in columns)] for row in done]
+        mean = [f"{sum(row[c] for row in done) / len(done):.4g}" for c in columns]
+        table("", ["case", *columns], [*lines, ["mean", *mean]])
+    for row in failed if not json else []:
+        say(f"failed: {row['case']}: {row['error']}")
+    if failed:
+        raise typer.Exit(3)

@@ -22,7 +22,7 @@ from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
 from trifuse.errors import OptionError, WeightsError
-from trifuse.nets.folded import Folded
+from trifuse.nets.folded import Folded, Residual
 from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
 from trifuse.random import Random
@@ -39,6 +39,7 @@ class Behaviour(BaseModel):
         norm_groups: groups of its normalisations.
         conditions: names of the pictures it is conditioned on, in the order of its channels; those that exist are
             said by the method that uses the model.
+        residual: whether the network says what is to be added to the last picture of the condition.
         unfold: side of the blocks that are folded into channels (1: none).
         sampler: name of the sampler it is best walked with.
         steps: evaluations of the network that lose nothing measurable.
@@ -50,6 +51,7 @@ class Behaviour(BaseModel):
     prediction: Literal["noise", "x0", "v"] = "noise"
     norm_groups: int = Field(default=32, ge=1)
     conditions: tuple[str, ...] = ("sources",)
+    residual: bool = False
     unfold: int = Field(default=1, ge=1)
     sampler: str = "dpm++2m"
     steps: int = Field(default=20, ge=1)
@@ -164,8 +166,15 @@ def _load(path: Path, _stamp: int, norm_groups: int | None, device: str, dtype: 
         raise WeightsError(f"{path}: {error}") from None
     schedule = schedule_of(state)
     shape = for_inference(shape, device=device, dtype=dtype)
-    network = Folded(shape, behaviour.unfold) if behaviour.unfold > 1 else shape
+    network = wrapped(shape, behaviour)
     return Model(network, shape, behaviour, schedule)
+
+
+def wrapped(network: nn.Module, behaviour: Behaviour, channels: int = 3) -> nn.Module:
+    """A network as its behaviour asks: on folded pixels, relative to the last picture of the condition, or as it is."""
+    if behaviour.unfold > 1:
+        network = Folded(network, behaviour.unfold)
+    return Residual(network, channels) if behaviour.residual else network
 
 
 def behaviour_of(path: str | Path) -> Behaviour:

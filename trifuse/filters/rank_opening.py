@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import rank_filter
 
+from trifuse.errors import InputError, OptionError
 from trifuse.filters.gathered_rank import ranks_in_masks
 from trifuse.filters.range_mask import MaskRule, RangeMasks, range_masks
 from trifuse.filters.sliding_rank import sliding_ranks
@@ -36,10 +37,18 @@ def range_opening(image: Stack, grey: Plane, guide: Plane, rule: MaskRule, centi
         guide: (H, W), a smoothed `grey`.
         rule: how far the masks reach; where its window does not fit, the image comes back twice.
         centile: 0..50.
+
+    Raises:
+        InputError: if a value is not finite.
+        OptionError: if the centile is out of range.
     """
+    if not 0 <= centile <= 50:
+        raise OptionError(f"centile {centile:g} is not one that opening can remove; choose 0 to 50")
     if not rule.fits(grey.shape):
         return image.copy(), image.copy()
     image, grey, guide = (np.ascontiguousarray(x, dtype=np.float64) for x in (image, grey, guide))
+    if not all(np.isfinite(x).all() for x in (image, grey, guide)):
+        raise InputError("the image to filter holds values that are not finite; replace them first (numpy.nan_to_num)")
     masks = range_masks(image, grey, guide, rule)
     rank = _ranks((2 * rule.half_width + 1) ** 2, centile / 100)
     if masks.uniform:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trifuse.errors import InputError
 from trifuse.image import Image, guess_modality
 from trifuse.io.display import grey_if_equal, levels, over_black, picture_window
-from trifuse.io.guard import brief, guarded
+from trifuse.io.guard import brief, guarded, mute
 from trifuse.io.request import LIMIT_VARIABLE, Request
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def itk_values(path: Path, reader_name: str) -> Values:
         reader = SimpleITK.ImageFileReader()
         reader.SetImageIO(reader_name)
         reader.SetFileName(str(path))
-        values = np.moveaxis(np.atleast_3d(SimpleITK.GetArrayFromImage(reader.Execute())), -1, 0)
+        with mute():
+            values = np.moveaxis(np.atleast_3d(SimpleITK.GetArrayFromImage(reader.Execute())), -1, 0)
     finally:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
     if values.shape[0] in (2, 4):

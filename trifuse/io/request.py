@@ -15,6 +15,9 @@ Frame = int | Literal["mean"] | None
 """One frame of a file that holds several, counted from 0; "mean" for their average; None if there must be one."""
 
 DEFAULT_LIMIT = 2**31
+IMPLAUSIBLE = 10_000
+"""Values per byte of file that no picture or scan reaches: deflate packs 1032 to 1 at best, GIF 8190 to 1."""
+
 LIMIT_VARIABLE = "TRIFUSE_MAX_BYTES"
 
 
@@ -35,13 +38,15 @@ class Request:
     limit: int = DEFAULT_LIMIT
 
     def check_size(self, shape: Sequence[int]) -> None:
-        """Refuses what the header announces if it is empty or larger than the limit, before it is decoded.
+        """Refuses what the header announces if it is empty, larger than the limit, or more than the file can hold.
+
+        Called before anything is decoded.
 
         Args:
             shape: every axis, channels included.
 
         Raises:
-            InputError: if the size is not positive or beyond the limit.
+            InputError: if the size is not positive, beyond the limit, or `IMPLAUSIBLE` times that of the file.
         """
         size = " x ".join(str(int(n)) for n in shape)
         if any(n < 1 for n in shape):
@@ -53,6 +58,13 @@ class Request:
             raise InputError(
                 f"{self.origin}: too large: its header announces {size} values, {needed / 2**30:.3g} GiB, and the "
                 f"limit is {self.limit / 2**30:.3g} GiB; crop it, or raise limit= or {LIMIT_VARIABLE} (bytes)"
+            )
+
+        held = self.path.stat().st_size if self.path.is_file() else needed
+        if needed > 4 * IMPLAUSIBLE * held:
+            raise InputError(
+                f"{self.origin}: damaged: its header announces {size} values, more than a file of {held} bytes "
+                "can hold; copy it anew"
             )
 
     def choose(self, count: int, what: str = "frames") -> range:
@@ -75,9 +87,9 @@ class Request:
         return range(self.frame, self.frame + 1)
 
 
-def one_line(path: Path) -> str:
-    """The path as text that cannot break a message into several lines."""
-    text = str(path)
+def one_line(name: Path | str) -> str:
+    """A path or a word out of a file as text that cannot break a message into several lines."""
+    text = str(name)
     return text if text.isprintable() else repr(text)
 
 

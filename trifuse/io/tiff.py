@@ -138,8 +138,7 @@ def _otherwise(page: TiffPage, number: int, request: Request) -> Values:
             f"{request.origin}: page {number} of 16-bit colour in {page.compression.name} compression cannot be "
             "unpacked; save it uncompressed"
         )
-    with mute():
-        values, notes = itk_values(request.path, "TIFFImageIO")
+    values, notes = itk_values(request.path, "TIFFImageIO")
     if values.dtype != np.uint16:
         raise InputError(f"{request.origin}: this 16-bit TIFF cannot be unpacked without loss; save it uncompressed")
     return values, notes

@@ -43,9 +43,12 @@ class Card(BaseModel):
         scales: magnifications it makes itself; others are met by an upsampler.
         colour: "grey": it fuses luma, and chroma is carried round it; "rgb": it takes grey and colour.
         min_size: smallest side it handles; smaller images are padded to it and cropped back.
+        effective_size: smallest side at which it does what its paper means; below, the result comes with a note.
         size_multiple: sides are padded (mirrored) to a multiple of this and cropped back.
         weights: name of its entry in the catalogue of checkpoints, or None.
         stochastic: whether the result depends on the seed.
+        native_grids: whether it takes 2D sources of one field of view whose sizes are whole multiples of the
+            smallest, each on its own grid; the result has the finest.
         notes: what a careful user should know: modes, generalisations, limits, defaults and why.
     """
 
@@ -60,9 +63,11 @@ class Card(BaseModel):
     scales: frozenset[int] = frozenset({1})
     colour: Literal["grey", "rgb"] = "grey"
     min_size: int = 1
+    effective_size: int = 1
     size_multiple: int = 1
     weights: str | None = None
     stochastic: bool = False
+    native_grids: bool = False
     notes: str = ""
 
 
@@ -84,7 +89,8 @@ class Method(Protocol):
 
         Args:
             sources: float32 tensors `(B, C, *space)` with values 0..1 of equal B and space; C = 1 for every
-                source if `card.colour` is "grey", else 1 or 3 for each.
+                source if `card.colour` is "grey", else 1 or 3 for each. With `card.native_grids` their space may
+                differ by whole factors.
             scale: one of `card.scales`.
             random: where all random numbers come from.
 

@@ -153,6 +153,7 @@ class BitonicX:
             "IEEE Trans. Instrum. Meas. 2023"
         ),
         colour="rgb",
+        effective_size=30,
         notes=(
             "Grey sources are fused from left to right by stage 1, coloured ones (3 channels that differ) after them "
             "by stage 2, wherever they stand. Without a coloured source two are fused by stage 1, and of three "

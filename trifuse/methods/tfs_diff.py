@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Model, Walk, load
 from trifuse.errors import WeightsError
@@ -77,6 +78,8 @@ class TFSDiff:
         """
         model = self._model(sources[0].device)
         three = triple(sources)
+        if scale == 1 and model.behaviour.conditions == ("learned-bitonicx",):
+            return _closed_form([source.float().expand(-1, 3, -1, -1) for source in three], random)
         condition = torch.cat([CONDITIONS[name](three, scale, random) for name in model.behaviour.conditions], dim=1)
         walk = Walk(self.sampler, self.steps, as_published=self.variant == "reference")
         fused = to_display(model.sample(condition, random, walk))
@@ -127,16 +130,37 @@ def _bicubic_sources(sources: Sequence[Tensor], scale: int, random: Random) -> T
 
 def _bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
     """The closed-form fusion of the enlarged sources."""
+    return _closed_form([to_display(enlarged(source, scale)) for source in sources], random) * 2 - 1
+
+
+def _learned_bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    """The sources, enlarged by a trained one-pass network, and the closed-form fusion of those."""
+    larger = [learned.enlarged(source, scale) for source in sources]
+    return torch.cat([*larger, _closed_form(larger, random)], dim=1) * 2 - 1
+
+
+def _learned(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    """The sources, enlarged by a trained one-pass network."""
+    return torch.cat([learned.enlarged(source, scale) for source in sources], dim=1) * 2 - 1
+
+
+def _closed_form(sources: Sequence[Tensor], random: Random) -> Tensor:
+    """BitonicX of sources `(B, 3, H, W)`, values 0..1, as `(B, 3, H, W)`; grey ones go in as one channel."""
     from trifuse.methods import get
 
-    larger = [to_display(enlarged(source, scale)) for source in sources]
-    fused = get("bitonicx")().fuse(larger, scale=1, random=random)
+    plain = [source[:, :1] if is_grey(source) else source for source in sources]
+    fused = get("bitonicx")().fuse(plain, scale=1, random=random)
     image = fused.mean if isinstance(fused, Spread) else fused
-    return image.expand(-1, 3, -1, -1) * 2 - 1
+    return image.expand(-1, 3, -1, -1).clamp(0, 1)
 
 
-CONDITIONS: dict[str, Condition] = {"sources": _bicubic_sources, "bitonicx": _bitonicx}
-"""The conditions that weights may ask for: the enlarged sources (9 channels), BitonicX of them (3 channels)."""
+CONDITIONS: dict[str, Condition] = {
+    "sources": _bicubic_sources,
+    "bitonicx": _bitonicx,
+    "learned": _learned,
+    "learned-bitonicx": _learned_bitonicx,
+}
+"""The conditions that weights may ask for: bicubic sources, BitonicX of them, learned upsampling and BitonicX of it."""
 
-CHANNELS = {"sources": 9, "bitonicx": 3}
+CHANNELS = {"sources": 9, "bitonicx": 3, "learned": 9, "learned-bitonicx": 12}
 """Channels of each condition."""

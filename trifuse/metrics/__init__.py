@@ -1,7 +1,8 @@
 """The metrics, one file each. A new metric or variant is one line here.
 
 Names are lower case; `metric@variant` names a variant wherever common programs compute a metric differently.
-Files are imported when a metric is asked for, so that listing the names costs nothing.
+Files are imported when a metric is asked for, so that listing the names costs nothing. `trifuse.metrics()` lists the
+cards of all metrics.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trifuse.errors import OptionError
+from trifuse.registry import callable_room
 
 if TYPE_CHECKING:
     from trifuse.metrics.base import Metric, MetricCard
@@ -150,3 +152,6 @@ def card(name: str) -> MetricCard:
         OptionError: if there is none of that name.
     """
     return get(name).card
+
+
+callable_room(__name__)

@@ -35,9 +35,19 @@ def _rows(x, weights, out):  # type: ignore[no-untyped-def]
         row, result = x[a], out[a]
         for i in range(result.size):
             result[i] = weights[middle] * row[i + middle]
-        for k in range(middle):
+        k = 0
+        while k + 4 <= middle:
+            w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+            e = last - k
+            for i in range(result.size):
+                outer = w0 * (row[i + k] + row[i + e]) + w1 * (row[i + k + 1] + row[i + e - 1])
+                inner = w2 * (row[i + k + 2] + row[i + e - 2]) + w3 * (row[i + k + 3] + row[i + e - 3])
+                result[i] += outer + inner
+            k += 4
+        while k < middle:
             for i in range(result.size):
                 result[i] += weights[k] * (row[i + k] + row[i + last - k])
+            k += 1
 
 
 @njit(cache=True, nogil=True)

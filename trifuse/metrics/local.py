@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trifuse.metrics.pixels import Array, Pixels
+from trifuse.metrics.pixels import Array, Mask, Pixels
 from trifuse.metrics.windows import Window, covariance, moments, normalised, similarity
 
 FLAT = 1e-9
@@ -15,10 +15,10 @@ FLAT = 1e-9
 C = 2e-16
 
 
-def flat(image: Pixels, window: Window) -> Array:
+def flat(image: Pixels, window: Window) -> Mask:
     """Where the windows are flat."""
     mean, variance = moments(image, window)
-    return np.asarray(variance <= FLAT * np.maximum(variance + mean**2, 1))
+    return np.less_equal(variance, FLAT * np.maximum(variance + mean**2, 1))
 
 
 def spread(image: Pixels, window: Window) -> Array:

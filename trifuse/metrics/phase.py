@@ -6,9 +6,12 @@ his later programs, as the fusion metric Q_P uses them.
 
 from __future__ import annotations
 
+from math import cos, exp, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 from scipy import fft
 
 from trifuse.metrics.pixels import Array
@@ -31,68 +34,85 @@ class Congruency(NamedTuple):
 
 
 class Polar(NamedTuple):
-    """Logarithm of the radial frequency, unit direction and low-pass gain, in the order of the FFT."""
+    """Logarithm of the radial frequency, direction and low-pass gain, in the order of the FFT."""
 
     log_radius: Array
-    sine: Array
-    cosine: Array
+    direction: Array
     lowpass: Array
+
+
+class Sums(NamedTuple):
+    """What is summed over the orientations: weighted energy, amplitude, and the covariance of congruency."""
+
+    energy: Array
+    amplitude: Array
+    xx: Array
+    yy: Array
+    xy: Array
 
 
 def phase_congruency(x: Array) -> Congruency:
     """Phase congruency of an image `(H, W)` over 4 scales and 6 orientations."""
     polar = frequencies(x.shape[0], x.shape[1])
     spectrum = fft.fft2(x)
-    energies, amplitudes = np.zeros_like(x), np.zeros_like(x)
-    xx, yy, xy = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
+    sums = Sums(*(np.zeros_like(x) for _ in Sums._fields))
     for index in range(ORIENTATIONS):
-        angle = index * np.pi / ORIENTATIONS
-        energy, amplitude = oriented(spectrum, polar, angle)
-        energies += energy
-        amplitudes += amplitude
-        congruent = np.divide(energy, amplitude, out=energy, where=amplitude > 0)
-        a, b = congruent * np.cos(angle), congruent * np.sin(angle)
-        xx += a * a
-        yy += b * b
-        xy += a * b
-    xx, yy, xy = xx / (ORIENTATIONS / 2), yy / (ORIENTATIONS / 2), xy / ORIENTATIONS
+        add_orientation(sums, spectrum, polar, index * np.pi / ORIENTATIONS)
+    xx, yy, xy = sums.xx / (ORIENTATIONS / 2), sums.yy / (ORIENTATIONS / 2), sums.xy / ORIENTATIONS
     root = np.sqrt(xy**2 + (xx - yy) ** 2) + EPS
-    return Congruency(energies / (amplitudes + EPS), (xx + yy + root) / 2, (xx + yy - root) / 2)
+    return Congruency(sums.energy / (sums.amplitude + EPS), (xx + yy + root) / 2, (xx + yy - root) / 2)
 
 
-def oriented(spectrum: Array, polar: Polar, angle: float) -> tuple[Array, Array]:
-    """Weighted local energy above noise, and summed amplitude, along one orientation.
+def add_orientation(sums: Sums, spectrum: NDArray[np.complex128], polar: Polar, angle: float) -> None:
+    """Adds the local energy along one orientation to the sums."""
+    spread = angular(polar, angle)
+    responses = np.empty((SCALES, *spread.shape), dtype=np.complex128)
+    filters = np.zeros_like(spread)
+    power = 0.0
+    for scale in range(SCALES):
+        band = log_gabor(polar, scale)
+        band *= spread
+        responses[scale] = fft.ifft2(np.multiply(spectrum, band, out=responses[scale]), overwrite_x=True)
+        if scale == 0:
+            typical = np.median(responses.real[0] ** 2 + responses.imag[0] ** 2) / np.log(2)
+            power = float(typical / np.sum(band**2))
+        filters += band
+    _accumulate(responses.reshape(SCALES, -1), noise_threshold(filters, power), angle, *(s.ravel() for s in sums))
+
+
+@njit(cache=True, nogil=True)
+def _accumulate(responses, threshold, angle, energies, amplitudes, xx, yy, xy):  # type: ignore[no-untyped-def]
+    """Local energy above noise, weighted by how widely the response spreads over the scales.
 
     Energy is sum_s [e_s E + o_s O - |e_s O - o_s E|], with (e_s, o_s) the even and odd response at scale s and (E, O)
-    the unit vector along their sum; it is weighted by how widely the response spreads over the scales.
+    the unit vector along their sum.
     """
-    spread = angular(polar, angle)
-    responses = []
-    filters = np.zeros_like(spread)
-    noise = 0.0
-    for scale in range(SCALES):
-        band = log_gabor(polar, scale) * spread
-        response = fft.ifft2(spectrum * band, overwrite_x=True)
-        if scale == 0:
-            typical = np.median(response.real**2 + response.imag**2) / np.log(2)
-            noise = float(typical / np.sum(band**2))
-        responses.append(response)
-        filters += band
-    amplitude, largest = np.zeros_like(spread), np.zeros_like(spread)
-    for response in responses:
-        size = np.sqrt(response.real**2 + response.imag**2)
-        amplitude += size
-        np.maximum(largest, size, out=largest)
-    total = sum(responses)
-    length = np.sqrt(total.real**2 + total.imag**2) + EPS
-    even, odd = total.real / length, total.imag / length
-    energy = np.zeros_like(spread)
-    for response in responses:
-        energy += response.real * even + response.imag * odd
-        energy -= np.abs(response.real * odd - response.imag * even)
-    energy = np.maximum(energy - noise_threshold(filters, noise), 0)
-    width = amplitude / (largest + EPS) / SCALES
-    return energy / (1 + np.exp(GAIN * (CUTOFF - width))), amplitude
+    scales = responses.shape[0]
+    for i in range(responses.shape[1]):
+        even = odd = amplitude = largest = 0.0
+        for s in range(scales):
+            response = responses[s, i]
+            even += response.real
+            odd += response.imag
+            size = sqrt(response.real**2 + response.imag**2)
+            amplitude += size
+            largest = max(largest, size)
+        length = sqrt(even**2 + odd**2) + EPS
+        even /= length
+        odd /= length
+        energy = -threshold
+        for s in range(scales):
+            response = responses[s, i]
+            energy += response.real * even + response.imag * odd - abs(response.real * odd - response.imag * even)
+        amplitudes[i] += amplitude
+        if energy > 0:
+            width = amplitude / (largest + EPS) / scales
+            energy /= 1 + exp(GAIN * (CUTOFF - width))
+            energies[i] += energy
+            congruent = energy / amplitude
+            xx[i] += (congruent * cos(angle)) ** 2
+            yy[i] += (congruent * sin(angle)) ** 2
+            xy[i] += congruent**2 * cos(angle) * sin(angle)
 
 
 def noise_threshold(filters: Array, noise: float) -> float:
@@ -117,7 +137,7 @@ def frequencies(height: int, width: int) -> Polar:
     radius[0, 0] = 1
     down, right = (np.arange(n) - n // 2 for n in (height, width))
     rho = fft.fftshift(np.hypot((down / height)[:, None], (right / width)[None, :]))
-    return Polar(np.log(radius), np.sin(theta), np.cos(theta), 1 / (1 + (rho / 0.45) ** 30))
+    return Polar(np.log(radius), theta, 1 / (1 + (rho / 0.45) ** 30))
 
 
 def centred(n: int) -> Array:
@@ -130,13 +150,17 @@ def centred(n: int) -> Array:
 def log_gabor(polar: Polar, scale: int) -> Array:
     """Radial filter of one scale: a Gaussian in the logarithm of frequency, low-pass, 0 at the origin."""
     wavelength = SHORTEST * RATIO**scale
-    band = np.exp(-((polar.log_radius + np.log(wavelength)) ** 2) / (2 * BANDWIDTH**2)) * polar.lowpass
+    band = polar.log_radius + np.log(wavelength)
+    band **= 2
+    band /= -2 * BANDWIDTH**2
+    np.exp(band, out=band)
+    band *= polar.lowpass
     band[0, 0] = 0
     return np.asarray(band)
 
 
 def angular(polar: Polar, angle: float) -> Array:
     """Angular filter of one orientation: a Gaussian of the angle between directions."""
-    sine = polar.sine * np.cos(angle) - polar.cosine * np.sin(angle)
-    cosine = polar.cosine * np.cos(angle) + polar.sine * np.sin(angle)
-    return np.asarray(np.exp(-(np.arctan2(sine, cosine) ** 2) / (2 * ANGULAR_SIGMA**2)))
+    apart = np.abs(polar.direction - angle)
+    apart = np.minimum(apart, 2 * np.pi - apart)
+    return np.asarray(np.exp(-(apart**2) / (2 * ANGULAR_SIGMA**2)))

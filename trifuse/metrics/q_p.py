@@ -9,7 +9,7 @@ import numpy as np
 
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.phase import phase_congruency
-from trifuse.metrics.pixels import Array, MetricWarning, Pixels
+from trifuse.metrics.pixels import Array, Mask, MetricWarning, Pixels
 from trifuse.metrics.windows import WANG, gaussian, same
 
 THRESHOLD = 0.1
@@ -42,15 +42,14 @@ CARD = MetricCard(
 def q_p(fused: Pixels, sources: Sequence[Pixels]) -> float:
     """Product of the preservation of congruency and of its two moments."""
     maps = [phase_congruency(source.values) for source in sources]
-    strongest = np.max([m.congruency for m in maps], axis=0)
-    features = strongest > THRESHOLD
+    masks = [m.congruency > THRESHOLD for m in maps]
+    features = np.any(masks, axis=0)
     count = int(features.sum())
     if count == 0:
         warnings.warn("q_p: no source has any feature; counted as 0", MetricWarning, stacklevel=2)
         return 0.0
     ours = phase_congruency(fused.values)
     picked = len(maps) - 1 - np.argmax([m.congruency for m in maps[::-1]], axis=0)
-    masks = [m.congruency > THRESHOLD for m in maps]
     value = 1.0
     for x in range(3):
         candidates = [m[x] for m in maps]
@@ -59,7 +58,7 @@ def q_p(fused: Pixels, sources: Sequence[Pixels]) -> float:
     return value
 
 
-def preserved(candidates: Sequence[Array], masks: Sequence[Array], fused: Array) -> float:
+def preserved(candidates: Sequence[Array], masks: Sequence[Mask], fused: Array) -> float:
     """Sum over pixels of the best local correlation of any masked candidate map with the fused map."""
     weights = gaussian(WANG)
     mean = same(fused, weights)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from math import log10
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.pixels import MetricWarning, Pixels
@@ -108,21 +110,30 @@ def coarser(image: Pixels, window: Window) -> Pixels:
 
 def at_scale(source: Pixels, fused: Pixels, window: Window) -> Carried:
     """Information at one scale, summed over the windows."""
-    ref = np.maximum(moments(source, window).variance, 0)
-    dist = np.maximum(moments(fused, window).variance, 0)
-    cov = covariance(source, fused, window)
-    gain = cov / (ref + TINY)
-    rest = dist - gain * cov
-    flat = ref < TINY
-    gain[flat] = 0
-    rest[flat] = dist[flat]
-    ref[flat] = 0
-    lost = dist < TINY
-    gain[lost] = 0
-    rest[lost] = 0
-    inverted = gain < 0
-    rest[inverted] = dist[inverted]
-    gain[inverted] = 0
-    np.maximum(rest, TINY, out=rest)
-    through = np.log10(1 + gain**2 * ref / (rest + NOISE)).sum()
-    return Carried(float(through), float(np.log10(1 + ref / NOISE).sum()))
+    through, direct = _information(
+        moments(source, window).variance.ravel(),
+        moments(fused, window).variance.ravel(),
+        covariance(source, fused, window).ravel(),
+    )
+    return Carried(through, direct)
+
+
+@njit(cache=True, nogil=True)
+def _information(source, fused, both):  # type: ignore[no-untyped-def]
+    """Sums of log10(1 + g^2 s / (v + noise)) and log10(1 + s / noise) over variances s, v and covariances."""
+    through = direct = 0.0
+    for i in range(source.size):
+        ref, dist = max(source[i], 0.0), max(fused[i], 0.0)
+        gain = both[i] / (ref + TINY)
+        rest = dist - gain * both[i]
+        if ref < TINY:
+            gain, rest, ref = 0.0, dist, 0.0
+        if dist < TINY:
+            gain, rest = 0.0, 0.0
+        if gain < 0:
+            gain, rest = 0.0, dist
+        if gain > 0:
+            through += log10(1 + gain * gain * ref / (max(rest, TINY) + NOISE))
+        if ref > 0:
+            direct += log10(1 + ref / NOISE)
+    return through, direct

@@ -31,6 +31,27 @@ class Entry(NamedTuple):
 
 _ENTRIES = (
     Entry(
+        name="tfs-diff",
+        used_by=("tfs-diff",),
+        origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="tfs-diff.safetensors",
+    ),
+    Entry(
+        name="source-sr",
+        used_by=("tfs-diff",),
+        origin="trained by recipes/source-sr.yaml; see source-sr.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="source-sr.safetensors",
+    ),
+    Entry(
+        name="sr3",
+        used_by=("sr3",),
+        origin="trained by recipes/sr3.yaml; see sr3.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="sr3.safetensors",
+    ),
+    Entry(
         name="tfs-diff-official",
         used_by=("tfs-diff",),
         origin="github.com/XylonXu01/TFS-Diff, file I*_E*_gen.pth linked in its README",

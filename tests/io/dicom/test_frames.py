@@ -237,6 +237,13 @@ def test_lossless_jpeg_of_archives_is_read(tmp_path: Path, low: int, slope: floa
     made.save_as(tmp_path / "a.dcm")
     image = io.read(tmp_path / "a.dcm", frame=0)
     assert np.array_equal(image.native()[0], stored * slope - 7)
+    content = (tmp_path / "a.dcm").read_bytes()
+    for precision in (0, 36, 136):  # of the frame header, where 16 bits are announced
+        damaged = content.replace(b"\xff\xc3\x00\x0b\x10", b"\xff\xc3\x00\x0b" + bytes([precision]))
+        assert damaged != content
+        (tmp_path / "b.dcm").write_bytes(damaged)
+        with pytest.raises(InputError, match="do not agree"):
+            io.read(tmp_path / "b.dcm")
 
 
 def test_a_header_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ JPEG lossless and JPEG-LS are common in archives, and pydicom needs further pack
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.errors import InputError
+from trifuse.io.guard import mute
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -28,8 +30,7 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and syntax.is_encapsulated and not _has_decoder(get_decoder, syntax):
-        frames = _through_gdcm(dataset, origin)
-        return frames if index is None else frames[index]
+        return _through_gdcm(dataset, index, origin)
     count = int(dataset.get("NumberOfFrames") or 1)
     values: NDArray[Any] = pixel_array(dataset, index=index if count > 1 else None)
     return values
@@ -42,19 +43,61 @@ def _has_decoder(get_decoder: Any, syntax: Any) -> bool:
         return False
 
 
-def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
-    """All frames `(frames, rows, columns[, 3])`, from a bare copy without rescaling, which GDCM would apply."""
+def _copy_layout(dataset: Dataset, bare: Dataset, origin: str) -> None:
+    """Bits and colours, once they make sense: GDCM trusts them blindly. Grey is grey, whatever its display."""
+    samples, allocated = int(dataset.get("SamplesPerPixel") or 1), int(dataset.BitsAllocated)
+    stored = int(dataset.get("BitsStored") or allocated)
+    colours = "MONOCHROME2" if samples == 1 else str(dataset.PhotometricInterpretation)
+    known = ("MONOCHROME2",) if samples == 1 else ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+    if samples not in (1, 3) or allocated not in (8, 16, 32) or not 0 < stored <= allocated or colours not in known:
+        raise InputError(f"{origin}: damaged: its header announces an impossible pixel layout; copy or export it anew")
+    bare.SamplesPerPixel, bare.PhotometricInterpretation = samples, colours
+    bare.BitsAllocated, bare.BitsStored, bare.HighBit = allocated, stored, stored - 1
+    bare.PixelRepresentation = int(dataset.get("PixelRepresentation") or 0) & 1
+    if samples == 3:
+        bare.PlanarConfiguration = int(dataset.get("PlanarConfiguration") or 0) & 1
+
+
+def _is_sound_jpeg(frame: bytes, size: tuple[int, int, int], allocated: int) -> bool:
+    """Whether the frame header of a JPEG or JPEG-LS stream (ITU-T T.81 B.2.2, T.87 C.2.2) agrees with the object.
+
+    GDCM finds no decoder for a precision that does not exist, and goes on without one.
+    """
+    place = 2
+    while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
+        marker, length = frame[place + 1], int.from_bytes(frame[place + 2 : place + 4])
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, place + 4)
+            return 2 <= precision <= allocated and (rows, columns, samples) == size
+        place += 2 + length
+    return False
+
+
+def _through_gdcm(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
+    """As `decoded`, from a bare copy without rescaling, which GDCM would apply.
+
+    The frames are taken apart and put together again by pydicom, which refuses what is damaged between them: GDCM
+    would search on for ever.
+    """
     import SimpleITK
     from pydicom import Dataset as Bare
+    from pydicom.encaps import encapsulate, generate_frames
     from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
+    count, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+    frames = list(generate_frames(dataset.PixelData, number_of_frames=count))
+    if len(frames) != count:
+        raise InputError(f"{origin}: truncated: {len(frames)} frames where its header announces {count}; copy it anew")
+    chosen = frames if index is None else [frames[index]]
     bare = Bare()
-    for element in dataset.group_dataset(0x0028):
-        bare.add(element)
-    for keyword in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "FrameIncrementPointer"):
-        if keyword in bare:
-            delattr(bare, keyword)
-    bare.PixelData = dataset.PixelData
+    bare.Rows, bare.Columns, bare.NumberOfFrames = int(dataset.Rows), int(dataset.Columns), len(chosen)
+    _copy_layout(dataset, bare, origin)
+    size = (bare.Rows, bare.Columns, bare.SamplesPerPixel)
+    if not all(_is_sound_jpeg(frame, size, bare.BitsAllocated) for frame in chosen):
+        raise InputError(
+            f"{origin}: damaged: its compressed frames do not agree with its header; copy or export it anew"
+        )
+    bare.PixelData = encapsulate(chosen)
     bare["PixelData"].is_undefined_length = True
     bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     bare.file_meta = dataset.file_meta
@@ -67,7 +110,8 @@ def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(path))
         try:
-            values = SimpleITK.GetArrayFromImage(reader.Execute())
+            with mute():
+                values = SimpleITK.GetArrayFromImage(reader.Execute())
         except RuntimeError as error:
             raise InputError(
                 f"{origin}: its pixels ({dataset.file_meta.TransferSyntaxUID.name}) are damaged or in a compression "
@@ -75,6 +119,5 @@ def _through_gdcm(dataset: Dataset, origin: str) -> NDArray[Any]:
             ) from error
         finally:
             SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
-    count, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
-    size = (count, int(dataset.Rows), int(dataset.Columns), *((samples,) if samples > 1 else ()))
-    return np.ascontiguousarray(values).reshape(size)
+    plane = (int(dataset.Rows), int(dataset.Columns), *((samples,) if samples > 1 else ()))
+    return np.ascontiguousarray(values).reshape(plane if index is not None else (count, *plane))

@@ -14,7 +14,7 @@ from trifuse.io.dicom import header as headers
 from trifuse.io.dicom.codec import decoded
 from trifuse.io.guard import guarded
 from trifuse.io.picture import averaged
-from trifuse.io.request import Request
+from trifuse.io.request import Request, one_line
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -37,7 +37,7 @@ def read_file(request: Request) -> Image:
     with guarded(request.origin, "DICOM"):
         dataset = load(request.path, request)
         if not is_image(dataset):
-            what = dataset.SOPClassUID.name if dataset.get("SOPClassUID") else "an object of unknown class"
+            what = one_line(dataset.SOPClassUID.name) if dataset.get("SOPClassUID") else "of unknown class"
             raise InputError(
                 f"{request.origin}: this DICOM file holds no image ({what}); give an image file or series folder"
             )

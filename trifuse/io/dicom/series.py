@@ -180,7 +180,7 @@ def _check_one_series(datasets: Sequence[Dataset], flat: Sequence[Dataset], requ
     series = Counter(
         (
             str(header.get("SeriesInstanceUID", "")),
-            str(header.get("Modality", "?")),
+            one_line(str(header.get("Modality", "?"))),
             str(header.get("SeriesNumber", "?")),
         )
         for header in flat
@@ -201,7 +201,7 @@ def _check_one_series(datasets: Sequence[Dataset], flat: Sequence[Dataset], requ
         for h in flat
     }
     if len(sizes) > 1:
-        listed = ", ".join(f"{width} x {height} {colour}" for width, height, _, colour in sorted(sizes)[:4])
+        listed = ", ".join(f"{width} x {height} {one_line(colour)}" for width, height, _, colour in sorted(sizes)[:4])
         raise InputError(
             f"{request.origin}: slices of different sizes or colour models ({listed}) form no volume; keep one kind"
         )

@@ -1,0 +1,55 @@
+"""Sources enlarged by the trained one-pass network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from trifuse.diffusion import learned
+from trifuse.errors import OptionError, WeightsError
+from trifuse.nets.folded import Residual
+from trifuse.nets.source_sr import SourceSR
+from trifuse.train.export import write
+
+
+def checkpoint(folder: Path, scales: tuple[int, ...] = (2, 4)) -> str:
+    torch.manual_seed(0)
+    state = SourceSR(8, 1, 4, scales).state_dict()
+    return str(write(folder / "up.safetensors", state, {"network": "source-sr"}))
+
+
+def test_grey_stays_grey_and_colour_has_three_channels(tmp_path: Path) -> None:
+    name = checkpoint(tmp_path)
+    for source in (torch.rand(2, 1, 9, 7), torch.rand(1, 1, 9, 7).expand(1, 3, -1, -1)):
+        out = learned.enlarged(source, 4, checkpoint=name)
+        assert out.shape == (len(source), 3, 36, 28)
+        assert torch.equal(out[:, 0], out[:, 1])
+        assert 0 <= out.min() <= out.max() <= 1
+    coloured = learned.enlarged(torch.rand(1, 3, 9, 7), 2, checkpoint=name)
+    assert not torch.equal(coloured[:, 0], coloured[:, 1])
+
+
+def test_scale_1_changes_nothing(tmp_path: Path) -> None:
+    source = torch.rand(1, 3, 5, 6)
+    assert torch.allclose(learned.enlarged(source, 1, checkpoint="not looked for"), source, atol=1e-6)
+
+
+def test_a_scale_without_weights_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="no scale 8; they have 2, 4"):
+        learned.enlarged(torch.rand(1, 1, 4, 4), 8, checkpoint=checkpoint(tmp_path))
+
+
+def test_absent_weights_are_an_error() -> None:
+    with pytest.raises(WeightsError):
+        learned.enlarged(torch.rand(1, 1, 4, 4), 2, checkpoint="nowhere")
+
+
+def test_a_residual_network_adds_to_the_last_picture_of_its_condition() -> None:
+    class Ones(torch.nn.Module):
+        def forward(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+            return torch.ones_like(x[:, :3])
+
+    x = torch.rand(1, 15, 4, 4)
+    assert torch.equal(Residual(Ones())(x, torch.ones(1)), x[:, 9:12] + 1)

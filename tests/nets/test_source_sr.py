@@ -1,0 +1,27 @@
+"""The network that enlarges single sources."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from trifuse.nets.source_sr import SourceSR
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_an_untrained_network_is_nearly_bicubic_at_every_scale(scale: int) -> None:
+    torch.manual_seed(0)
+    network = SourceSR(8, 2, 4)
+    bicubic = torch.rand(2, 3, 5 * scale, 7 * scale)
+    out = network(torch.rand(2, 3, 5, 7), bicubic)
+    assert out.shape == bicubic.shape
+    assert (out - bicubic).abs().max() < 0.2
+    assert (out - bicubic).abs().max() > 0
+
+
+def test_sizes_are_read_from_the_weights() -> None:
+    network = SourceSR(8, 3, 4, (2, 8))
+    again = SourceSR.from_state(network.state_dict())
+    assert sorted(again.heads) == ["2", "8"]
+    small, bicubic = torch.rand(1, 3, 4, 4), torch.rand(1, 3, 32, 32)
+    assert torch.equal(network(small, bicubic), again(small, bicubic))

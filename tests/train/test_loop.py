@@ -1,0 +1,140 @@
+"""The loop: it learns, resumes to the bit, keeps its books, and runs on several processes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from trifuse.errors import InputError
+from trifuse.nets.source_sr import SourceSR
+from trifuse.train import train
+from trifuse.train.export import halved, read, write
+from trifuse.train.loop import Average
+from trifuse.train.task import Draw
+
+RECIPE = """
+name: small
+seed: 3
+data: {{kind: tables, tables: ["{table}"]}}
+model: {{task: source-sr, width: 8, blocks: 1, fine: 4}}
+schedule: {{steps: {steps}, batch: 2, warmup: 2, cooldown: {cooldown}, learning_rate: 2.0e-3, sides: {{2: 16, 4: 32}},
+  check_every: {check}, log_every: 2}}
+"""
+
+
+def recipe(table: Path, steps: int, check: int = 4, cooldown: int = 0) -> Path:
+    path = table.parent / f"recipe{steps}-{check}-{cooldown}.yaml"
+    path.write_text(RECIPE.format(table=table, steps=steps, check=check, cooldown=cooldown))
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(table: Path, tmp_path: Path) -> None:
+    train(recipe(table, 8), tmp_path / "whole")
+    train(recipe(table, 4), tmp_path / "broken")
+    train(recipe(table, 8), tmp_path / "broken", resume=True)
+    whole, broken = (torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "broken"))
+    assert whole["step"] == broken["step"] == 8
+    for part in ("net", "ema"):
+        assert all(torch.equal(value, broken[part][name]) for name, value in whole[part].items())
+    moments = [saved["opt"]["state"][0]["exp_avg"] for saved in (whole, broken)]
+    assert torch.equal(*moments)
+    losses = [[row["loss"] for row in rows(tmp_path / run / "log.csv")] for run in ("whole", "broken")]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 4
+
+
+def test_training_improves_on_bicubic(table: Path, tmp_path: Path) -> None:
+    measured = train(recipe(table, 80, 80, cooldown=30), tmp_path / "run")
+    assert measured["x4 repainted"] > 0.1, measured
+    assert {"x2 repainted", "x4 pet"} <= measured.keys()
+
+
+def test_a_run_keeps_logs_pictures_and_weights(table: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(recipe(table, 4), output)
+    assert [row["step"] for row in rows(output / "log.csv")] == ["2", "4"]
+    assert [row["step"] for row in rows(output / "validation.csv")] == ["4"]
+    assert float(rows(output / "log.csv")[0]["rate"]) == pytest.approx(2e-3)
+    assert (output / "samples" / "0000004.png").is_file()
+    assert any((output / "tensorboard").iterdir())
+    state, metadata = read(output / "small.safetensors")
+    assert metadata["network"] == "source-sr"
+    assert "not a medical device" in metadata["use"]
+    network = SourceSR.from_state(state)
+    assert sorted(network.heads) == ["2", "4"]
+
+
+def test_a_folder_with_a_run_is_not_overwritten(table: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    with pytest.raises(InputError, match="no checkpoint to resume"):
+        train(recipe(table, 2), output, resume=True)
+    train(recipe(table, 2), output)
+    with pytest.raises(InputError, match="holds a run already"):
+        train(recipe(table, 2), output)
+
+
+def test_two_processes_train_together(table: Path, tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "from pathlib import Path\nimport sys, torch\nfrom trifuse.train import train\n"
+        "torch.set_num_threads(1)\ntrain(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [str(script), str(recipe(table, 4)), str(tmp_path / "two")]
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=os.environ | {"PYTHONPATH": root}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    two = torch.load(tmp_path / "two" / "checkpoint.pt")
+    assert two["step"] == 4
+    train(recipe(table, 4), tmp_path / "one")
+    one = torch.load(tmp_path / "one" / "checkpoint.pt")
+    assert [row["step"] for row in rows(tmp_path / "two" / "log.csv")] == ["2", "4"]  # written once, by one of them
+    assert any(not torch.equal(value, one["net"][name]) for name, value in two["net"].items())  # both processes' data
+
+
+def test_the_average_follows_and_forgets_its_start() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(network.weight, 0.0)
+    average = Average(network, 0.9)
+    torch.nn.init.constant_(network.weight, 1.0)
+    values = []
+    for step in range(1, 60):
+        average.update(network, step)
+        values.append(float(average.state["weight"]))
+    assert values[0] == pytest.approx(1 - 2 / 11)
+    assert values == sorted(values)
+    assert values[-1] == pytest.approx(1, abs=1e-2)
+
+
+def test_draws_depend_on_seed_step_and_process_alone() -> None:
+    draws = [Draw(*key) for key in ((0, 5, 0), (0, 5, 0), (0, 6, 0), (1, 5, 0), (0, 5, 1))]
+    noise = [torch.randn(3, generator=draw.torch) for draw in draws]
+    numbers = [draw.numpy.random() for draw in draws]
+    assert torch.equal(noise[0], noise[1])
+    assert numbers[0] == numbers[1]
+    assert all(not torch.equal(noise[0], other) for other in noise[2:])
+    assert len(set(numbers)) == 4
+
+
+def test_weights_take_half_the_space_in_half_precision(tmp_path: Path) -> None:
+    network = SourceSR(8, 1, 4)
+    path = write(tmp_path / "full.safetensors", network.state_dict(), {"network": "source-sr"}, {"x2": 1.0})
+    half = halved(path, tmp_path / "half.safetensors")
+    assert half.stat().st_size < 0.62 * path.stat().st_size
+    state, metadata = read(half)
+    assert metadata["network"] == "source-sr"
+    for name, value in network.state_dict().items():
+        assert torch.allclose(state[name], value, rtol=1e-3, atol=1e-6)

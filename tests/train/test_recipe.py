@@ -1,0 +1,73 @@
+"""Recipes are read, checked and found beside their file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trifuse.errors import InputError
+from trifuse.train.recipe import Schedule, Tables, load
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
+TEXT = """
+name: small
+data: {kind: tables, tables: [lists/triplets.csv]}
+model: {task: source-sr, width: 8, blocks: 1}
+schedule: {steps: 4, batch: 2}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_relative_paths_are_read_from_the_recipe(tmp_path: Path) -> None:
+    recipe = load(write(tmp_path, TEXT))
+    assert isinstance(recipe.data, Tables)
+    assert recipe.data.tables == (tmp_path / "lists/triplets.csv",)
+
+
+def test_environment_variables_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTS", "/somewhere/else")
+    recipe = load(write(tmp_path, TEXT.replace("lists/", "$LISTS/")))
+    assert isinstance(recipe.data, Tables)
+    assert recipe.data.tables == (Path("/somewhere/else/triplets.csv"),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps: 4", "steps: 0", r"field schedule\.steps"),
+        ("steps: 4", "stepps: 4", r"field schedule\.\w+"),
+        ("source-sr, width", "painting, width", r"field model"),
+        ("batch: 2", "sides: {8: 100}", r"100 is no multiple of its scale 8"),
+        ("batch: 2", "cooldown: 9", r"cooldown 9 is longer"),
+        ("name: small", "name: [", r"not valid YAML"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(write(tmp_path, TEXT.replace(old, new)))
+
+
+def test_a_missing_recipe_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.name)
+def test_recipes_of_the_repository_are_valid(path: Path) -> None:
+    if "schedule:" in path.read_text():  # recipes of the benchmark are another kind
+        assert load(path).schedule.steps > 0
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    schedule = Schedule(steps=100, warmup=10, cooldown=20, learning_rate=1.0)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:81] == [1.0] * 72
+    assert rates[81:] == sorted(rates[81:], reverse=True)
+    assert rates[-1] == pytest.approx(0.05)

@@ -1,0 +1,93 @@
+"""Evaluates a whole folder of fused pictures: files are matched by name, without their suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trifuse.bench import parallel
+from trifuse.errors import InputError, TrifuseError
+from trifuse.evaluation import evaluate
+
+SUFFIXES = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".dcm")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fused picture with what it is compared to."""
+
+    name: str
+    fused: Path
+    sources: tuple[Path, ...]
+    reference: Path | None
+    metrics: str | tuple[str, ...]
+    colour: str
+
+
+def evaluate_folder(
+    fused: Path,
+    sources: Sequence[Path],
+    reference: Path | None = None,
+    metrics: str | Sequence[str] = "core",
+    *,
+    colour: str = "luma",
+    workers: int = 1,
+) -> list[dict[str, Any]]:
+    """One row per fused picture: `case`, its scores, or `error` where it could not be measured.
+
+    Args:
+        fused: folder of fused pictures.
+        sources: folders of sources, one per modality, whose files bear the same names.
+        reference: folder of ground truths, likewise.
+        metrics, colour: see `trifuse.evaluate`.
+        workers: processes.
+
+    Raises:
+        InputError: if a folder is missing or holds no image, or a fused picture has no partner in another folder.
+    """
+    pictures = images_in(fused)
+    partners = [images_in(folder) for folder in sources]
+    truths = images_in(reference) if reference is not None else {}
+    for folder, found in zip([*sources, *([reference] if reference else [])], [*partners, truths], strict=False):
+        missing = sorted(set(pictures) - set(found))
+        if missing:
+            raise InputError(f"{folder}: no partner for {missing[0]} ({len(missing)} missing); name the files alike")
+    chosen = metrics if isinstance(metrics, str) else tuple(metrics)
+    jobs = [
+        Job(name, path, tuple(found[name] for found in partners), truths.get(name), chosen, colour)
+        for name, path in sorted(pictures.items())
+    ]
+    return parallel.each(measure, jobs, workers, "pictures")
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Scores of one picture, or its error."""
+    try:
+        scores = evaluate(job.fused, job.sources, job.reference, job.metrics, colour=job.colour)
+    except TrifuseError as error:
+        return {"case": job.name, "error": str(error)}
+    return {"case": job.name, **scores}
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """Name without suffix -> path of the images directly in a folder.
+
+    Raises:
+        InputError: if there is no such folder, it holds no image, or two images share a name.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give folders for all, or files for all")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), None)
+        if suffix is None or not path.is_file():
+            continue
+        name = path.name[: -len(suffix)]
+        if name in found:
+            raise InputError(f"{folder}: {found[name].name} and {path.name} share a name; keep one of them")
+        found[name] = path
+    if not found:
+        raise InputError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
+    return found

@@ -1,0 +1,52 @@
+"""`trifuse weights`: checkpoints that methods and metrics need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from trifuse.cli.common import Json, answer, say, table
+
+
+def weights(
+    action: Annotated[Literal["list", "add", "verify"], typer.Argument(help="What to do.")] = "list",
+    name: Annotated[str | None, typer.Argument(help="Name of the checkpoint.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Argument(help="Your copy of it, for add.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """List the checkpoints that trifuse knows, add your own copy of one, or verify them by their digests.
+
+    Checkpoints that come with the package need nothing. Others were published by their authors; get the file from
+    them and add it once. Exit code 3 if a checkpoint is damaged.
+
+    [bold]Examples[/bold]
+
+      trifuse weights
+
+      trifuse weights add cddfuse-official CDDFuse_MIF.pth
+
+      trifuse weights verify
+    """
+    from trifuse import weights as store
+    from trifuse.errors import OptionError
+
+    if action == "add":
+        if name is None or file is None:
+            raise OptionError("add takes a name and a file: trifuse weights add NAME FILE")
+        target = store.add(name, file)
+        answer({"name": name, "path": target}) if json else say(f"added: {name} ({target})")
+        return
+    found = store.verify(name)
+    if json:
+        answer([status._asdict() for status in found])
+    else:
+        rows = []
+        for status in found:
+            entry = store.CATALOGUE.get(status.name)
+            origin, licence = (entry.origin, entry.licence) if entry else ("added by you", "")
+            rows.append([status.name, status.state, ", ".join(entry.used_by) if entry else "", licence, origin])
+        table("", ["name", "state", "used by", "licence", "origin"], rows)
+    if any(status.state == "damaged" for status in found):
+        raise typer.Exit(3)

@@ -1,0 +1,53 @@
+"""Sources enlarged by a trained one-pass network, the sharper condition of the shipped models."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trifuse import weights
+from trifuse.diffusion.conditions import enlarged as bicubic
+from trifuse.diffusion.conditions import to_display
+from trifuse.errors import OptionError
+from trifuse.nets.source_sr import SourceSR
+
+NAME = "source-sr"
+"""The weights in the catalogue."""
+
+
+def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME) -> Tensor:
+    """A source `(B, 1|3, h, w)`, values 0..1, as `(B, 3, scale * h, scale * w)`, values 0..1; grey stays grey.
+
+    Args:
+        checkpoint: name in the catalogue, or path.
+
+    Raises:
+        OptionError: if the network has no such scale.
+        WeightsError: if the weights are absent or damaged.
+    """
+    large = to_display(bicubic(source, scale))
+    if scale == 1:
+        return large
+    network = _load(weights.path(checkpoint))
+    if str(scale) not in network.heads:
+        raise OptionError(f"weights {checkpoint!r} have no scale {scale}; they have {', '.join(network.heads)}")
+    device = source.device
+    network = network.to(device)
+    small = source.float().expand(-1, 3, -1, -1) if source.shape[1] == 1 else source.float()
+    with torch.inference_mode():
+        out: Tensor = network(_last(small), _last(large)).float().clamp(0, 1)
+    grey = source.shape[1] == 1 or bool((small == small[:, :1]).all())
+    return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path) -> SourceSR:
+    state = {name: value.float() for name, value in weights.load(path).items()}
+    return SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,94 @@
+"""One-pass super-resolution of a single source, grey or pseudo-coloured, at x2, x4 and x8.
+
+A compact residual network in the manner of EDSR (Lim et al., "Enhanced Deep Residual Networks for Single Image
+Super-Resolution", CVPRW 2017): the trunk works on the small image, sub-pixel convolution (Shi et al., CVPR 2016)
+brings its features to full size, and two narrow convolutions there see the features beside the bicubic picture. The
+full-size part is non-linear because pseudo-colour is: a palette bends where uptake does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Residual(nn.Module):
+    """Convolution, ReLU, convolution, added to the input; no normalisation (it costs sharpness in super-resolution)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        with torch.no_grad():  # every block starts near the identity
+            self.second.weight.mul_(0.1)
+            self.second.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, width, h, w)` in and out."""
+        y: Tensor = x + self.second(functional.relu(self.first(x)))
+        return y
+
+
+class Head(nn.Module):
+    """The part of one scale: into the trunk, and out of it to full size."""
+
+    def __init__(self, scale: int, width: int, fine: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.enter = nn.Conv2d(3, width, 3, padding=1)
+        self.widen = nn.Conv2d(width, fine * scale * scale, 1 if scale == 8 else 3, padding=0 if scale == 8 else 1)
+        self.refine = nn.Conv2d(fine + 3, fine, 3, padding=1)
+        self.leave = nn.Conv2d(fine, 3, 3, padding=1)
+        with torch.no_grad():  # training starts from bicubic
+            self.leave.weight.mul_(0.1)
+            self.leave.bias.zero_()  # type: ignore[union-attr]
+
+    def finish(self, features: Tensor, bicubic: Tensor) -> Tensor:
+        """Trunk features `(B, width, h, w)` and bicubic `(B, 3, sh, sw)` -> enlarged `(B, 3, sh, sw)`."""
+        fine = functional.relu(functional.pixel_shuffle(self.widen(features), self.scale))
+        residual: Tensor = self.leave(functional.relu(self.refine(torch.cat([fine, bicubic], dim=1))))
+        return bicubic + residual
+
+
+class SourceSR(nn.Module):
+    """Enlarges one source; the trunk is shared by all scales and all modalities.
+
+    Args:
+        width: channels of the trunk.
+        blocks: residual blocks of the trunk.
+        fine: channels at full size.
+        scales: the magnifications it has heads for.
+    """
+
+    def __init__(self, width: int = 64, blocks: int = 6, fine: int = 16, scales: Sequence[int] = (2, 4, 8)) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict({str(scale): Head(scale, width, fine) for scale in scales})
+        self.trunk = nn.Sequential(*(Residual(width) for _ in range(blocks)))
+
+    def forward(self, small: Tensor, bicubic: Tensor) -> Tensor:
+        """Enlarges a batch.
+
+        Args:
+            small: `(B, 3, h, w)`, RGB in 0..1 (grey: three equal channels).
+            bicubic: `(B, 3, s*h, s*w)`, the same enlarged by Pillow's bicubic; its size tells the scale s.
+
+        Returns:
+            `(B, 3, s*h, s*w)`, not clipped.
+        """
+        head = self.heads[str(bicubic.shape[-1] // small.shape[-1])]
+        assert isinstance(head, Head)
+        entered = head.enter(small - 0.25)  # most pixels are dark: roughly zero mean
+        return head.finish(entered + self.trunk(entered), bicubic)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> SourceSR:
+        """The network a state_dict belongs to, its sizes read from the shapes, with the weights loaded."""
+        scales = sorted({int(key.split(".")[1]) for key in state if key.startswith("heads.")})
+        blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("trunk."))
+        leave = state[f"heads.{scales[0]}.leave.weight"]
+        network = cls(state["trunk.0.first.weight"].shape[0], blocks, leave.shape[1], scales)
+        network.load_state_dict(state)
+        return network

@@ -1,0 +1,325 @@
+"""Pictures and tables for people: contact sheets, maps of error and uncertainty, tables of metrics.
+
+Pictures are drawn as radiologists read them: on black, in true proportions, every voxel a sharp square, the
+patient's right on the left of axial and coronal views, marked where the image knows its sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trifuse.errors import InputError, OptionError
+from trifuse.geometry import has_geometry, orientation, placed_over
+from trifuse.image import Image
+from trifuse.tables import metrics_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+__all__ = ["View", "contact_sheet", "map_sheet", "metrics_table", "middle", "views"]
+
+DPI = 100
+LARGEST_VIEW = {1: 520, 3: 320}
+"""Pixels of the longest side of a view, by views per image; smaller images are enlarged by whole factors up to it."""
+
+GAP = 14
+TITLE = 30
+BAR = 96
+FONT = 11.0
+
+
+@dataclass(frozen=True)
+class View:
+    """A slice as it is shown.
+
+    Attributes:
+        pixels: `(rows, columns)` or `(rows, columns, 3)`.
+        spacing: mm between rows and between columns.
+        marks: letters on the left, right and top border, or empty texts.
+    """
+
+    pixels: NDArray[np.float32]
+    spacing: tuple[float, float]
+    marks: tuple[str, str, str] = ("", "", "")
+
+
+def contact_sheet(
+    panels: Mapping[str, Any] | Sequence[tuple[str, Any]],
+    path: str | Path,
+    *,
+    title: str = "",
+    at: Sequence[float] | None = None,
+    columns: int = 6,
+) -> Path:
+    """Sources and results side by side: one panel for each picture, three orthogonal slices for each volume.
+
+    Args:
+        panels: title -> image, fused result, path, array or whatever else `Image.of` takes, in order.
+        path: PNG, PDF or whatever else matplotlib writes.
+        title: heading of the sheet.
+        at: where to cut volumes, RAS mm; the middle of the first volume's tissue if not given.
+        columns: panels at most in one row.
+
+    Raises:
+        OptionError: if there is nothing to show.
+        InputError: if pictures and volumes are mixed, or an image cannot be read.
+    """
+    named = [(name, _image(source)) for name, source in (panels.items() if isinstance(panels, Mapping) else panels)]
+    if not named or columns < 1:
+        raise OptionError("a contact sheet needs one image or more, and one column or more")
+    if len({image.dims for _, image in named}) > 1:
+        raise InputError("a contact sheet cannot mix pictures (2D) and volumes (3D); make two of them")
+    first = named[0][1]
+    focus = np.asarray(at if at is not None else middle(first), dtype=np.float64)
+    shown = [(name, views(placed_over(image, first)[0], focus)) for name, image in named]
+    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    scale = _scale([cut for _, cut in shown])
+    band = [max(_pixel_size(cut[k], scale)[0] for _, cut in shown) for k in range(len(shown[0][1]))]
+    width = max(_pixel_size(view, scale)[1] for _, cut in shown for view in cut)
+    head = TITLE + GAP if title else 0
+    row_height = TITLE + sum(band) + GAP * len(band)
+    sheet = _Sheet(len(rows[0]) * (width + GAP) + GAP, head + len(rows) * row_height + GAP)
+    if title:
+        sheet.text(title, sheet.width / 2, (TITLE + GAP) / 2, size=FONT + 3)
+    for r, row in enumerate(rows):
+        for c, (name, cut) in enumerate(row):
+            left, top = GAP + c * (width + GAP), head + r * row_height
+            sheet.text(_shortened(name, width), left + width / 2, top + TITLE / 2 + 4)
+            top += TITLE
+            for view, height in zip(cut, band, strict=True):
+                sheet.view(view, (left, top, width, height), scale)
+                top += height + GAP
+    return sheet.save(path)
+
+
+def map_sheet(
+    values: Any,
+    path: str | Path,
+    *,
+    label: str,
+    title: str = "",
+    limit: float | None = None,
+    at: Sequence[float] | None = None,
+) -> Path:
+    """A map of uncertainty or error with its colour bar, in the unit that `label` names.
+
+    Maps without negative values run from black over red to white; signed maps run from blue over black (no
+    error) to red, with equal ends.
+
+    Args:
+        values: one-channel image, path or array of the map; arrays `(*space)` are taken as they are.
+        limit: value at the bright end; the 99.5th percentile of the magnitude if not given.
+        at: where to cut a volume, RAS mm; where the map is strongest if not given.
+
+    Raises:
+        InputError: if the map has colour or no finite value.
+    """
+    raw = not isinstance(values, (str, Path)) and isinstance(values, np.ndarray)
+    image = Image(np.asarray(values, dtype=np.float32)[None], origin="map") if raw else _image(values)
+    if image.channels != 1 or not np.isfinite(image.pixels).any():
+        raise InputError(f"{image.origin}: a map has one channel with finite values")
+    finite = np.nan_to_num(image.pixels, nan=0.0, posinf=0.0, neginf=0.0)
+    signed = bool(finite.min() < 0)
+    top = (
+        float(limit if limit is not None else np.percentile(np.abs(finite), 99.5)) or float(np.abs(finite).max()) or 1.0
+    )
+    strongest = np.unravel_index(int(np.abs(finite[0]).argmax()), image.space)
+    focus = at if at is not None else _to_mm(image, strongest)
+    cut = views(replace(image, pixels=finite), np.asarray(focus, dtype=np.float64))
+    scale = _scale([cut])
+    sizes = [_pixel_size(view, scale) for view in cut]
+    height = max(size[0] for size in sizes)
+    head = TITLE + GAP if title else GAP
+    sheet = _Sheet(sum(size[1] + GAP for size in sizes) + GAP + BAR, head + height + GAP)
+    if title:
+        sheet.text(title, sheet.width / 2, head / 2, size=FONT + 2)
+    left = float(GAP)
+    colours = ("cold-hot" if signed else "inferno", -top if signed else 0.0, top)
+    for view, size in zip(cut, sizes, strict=True):
+        drawn = sheet.view(view, (left, head, size[1], height), scale, colours)
+        left += size[1] + GAP
+    sheet.bar(drawn, (left, head, 16, height), label)
+    return sheet.save(path)
+
+
+# Slices
+
+
+def middle(image: Image) -> NDArray[np.float64]:
+    """The middle of what the image shows, RAS mm: the centre of what is brighter than a tenth of its brightest."""
+    bright = image.pixels.max(axis=0)
+    inside = np.argwhere(bright > 0.1 * float(bright.max()))
+    centre = inside.mean(axis=0) if len(inside) else np.array(image.space) / 2
+    return _to_mm(image, centre)
+
+
+def views(image: Image, at: NDArray[np.float64]) -> list[View]:
+    """What is shown of an image: a picture as it is; of a volume the axial, coronal and sagittal slices through `at`.
+
+    Volumes are turned to the nearest of the patient's axes, never resampled, so oblique ones look slightly tilted.
+    """
+    if image.dims == 2:
+        return [View(_channels_last(image.pixels), (image.spacing[0], image.spacing[1]), _picture_marks(image))]
+    pixels, affine = _canonical(image)
+    index = np.linalg.inv(affine) @ [*at, 1]
+    x, y, z = (int(np.clip(round(float(i)), 0, n - 1)) for i, n in zip(index, pixels.shape[1:], strict=False))
+    dx, dy, dz = (float(s) for s in np.linalg.norm(affine[:3, :3], axis=0))
+    sides = ("R", "L") if has_geometry(image) else ("", "")
+    front = ("A", "P") if has_geometry(image) else ("", "")
+    turned = pixels[:, ::-1, ::-1, ::-1]
+    axial = turned[..., -1 - z].swapaxes(1, 2)
+    coronal = turned[:, :, -1 - y].swapaxes(1, 2)
+    sagittal = turned[:, -1 - x].swapaxes(1, 2)
+    return [
+        View(_channels_last(axial), (dy, dx), (*sides, front[0])),
+        View(_channels_last(coronal), (dz, dx), (*sides, "S" if front[0] else "")),
+        View(_channels_last(sagittal), (dz, dy), (*front, "S" if front[0] else "")),
+    ]
+
+
+def _canonical(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Pixels `(C, X, Y, Z)` with axes flipped and permuted to the nearest of right, front and up."""
+    from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+
+    turn = io_orientation(image.affine)
+    pixels = np.stack([apply_orientation(channel, turn) for channel in image.pixels])
+    return pixels, image.affine @ inv_ornt_aff(turn, image.space)
+
+
+def _picture_marks(image: Image) -> tuple[str, str, str]:
+    """Letters of a slice that knows its place: what lies on its left, right and top."""
+    if not has_geometry(image):
+        return ("", "", "")
+    other = dict(zip("RLAPSI", "LRPAIS", strict=True))
+    code = orientation(image)
+    return (other[code[1]], code[1], other[code[0]])
+
+
+def _channels_last(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1)
+
+
+def _to_mm(image: Image, index: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
+    whole = np.append([float(i) for i in index], [0.0] * (3 - image.dims))
+    return np.asarray(image.affine[:3, :3] @ whole + image.affine[:3, 3])
+
+
+def _image(source: Any) -> Image:
+    fused = getattr(source, "image", None)
+    return fused if isinstance(fused, Image) else Image.of(source)
+
+
+# Drawing
+
+
+def _scale(cuts: Sequence[Sequence[View]]) -> float:
+    """Screen pixels per mm for all views, so that sizes compare: a whole number per voxel of the finest if it fits."""
+    shown = [view for cut in cuts for view in cut]
+    extent = max(max(np.array(view.pixels.shape[:2]) * view.spacing) for view in shown)
+    finest = min(min(view.spacing) for view in shown)
+    fitting = LARGEST_VIEW[len(cuts[0])] / float(extent) * finest
+    return (float(np.floor(fitting)) if fitting >= 1 else fitting) / finest
+
+
+def _pixel_size(view: View, scale: float) -> tuple[int, int]:
+    rows, columns = view.pixels.shape[:2]
+    return max(1, round(rows * view.spacing[0] * scale)), max(1, round(columns * view.spacing[1] * scale))
+
+
+def _shortened(name: str, width: int) -> str:
+    most = max(6, int(width / 8.2))
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+class _Sheet:
+    """A black figure that is laid out in pixels from its top left corner."""
+
+    def __init__(self, width: float, height: float) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        self.width, self.height = width, height
+        self.figure: Figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="black")
+        FigureCanvasAgg(self.figure)
+
+    def box(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes over a rectangle."""
+        bottom = self.height - top - height
+        place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(place, facecolor="black")
+
+    def text(self, text: str, x: float, y: float, size: float = FONT) -> None:
+        """White text centred on a point; taken literally, no mathematics."""
+        where = (x / self.width, 1 - y / self.height)
+        self.figure.text(*where, text, color="white", size=size, ha="center", va="center", parse_math=False)
+
+    def view(
+        self,
+        view: View,
+        box: tuple[float, float, float, float],
+        scale: float,
+        colours: tuple[str, float, float] = ("gray", 0.0, 1.0),
+    ) -> Any:
+        """A view in the middle of a rectangle, with its marks."""
+        from matplotlib.patheffects import withStroke
+
+        left, top, width, height = box
+        rows, columns = _pixel_size(view, scale)
+        axes = self.box(left + (width - columns) // 2, top + (height - rows) // 2, columns, rows)
+        axes.set_axis_off()
+        name, low, high = colours
+        enlarged = min(rows / view.pixels.shape[0], columns / view.pixels.shape[1]) >= 1
+        pixels = np.nan_to_num(view.pixels)
+        drawn = axes.imshow(
+            np.clip(pixels, 0, 1) if pixels.ndim == 3 else pixels,
+            cmap=_palette(name),
+            vmin=low,
+            vmax=high,
+            aspect="auto",
+            interpolation="nearest" if enlarged else "antialiased",
+        )
+        outline = [withStroke(linewidth=2.5, foreground="black")]
+        for mark, (x, y) in zip(view.marks, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.97)), strict=True):
+            style: dict[str, Any] = {"color": "#ffd75f", "size": FONT, "weight": "bold", "ha": "center", "va": "center"}
+            if y > 0.9:
+                style["va"] = "top"
+            axes.text(x, y, mark, transform=axes.transAxes, path_effects=outline, **style)
+        return drawn
+
+    def bar(self, drawn: Any, box: tuple[float, float, float, float], label: str) -> None:
+        """The colour bar of what was drawn."""
+        bar = self.figure.colorbar(drawn, cax=self.box(*box))
+        bar.set_label(label, color="white", size=FONT - 1, parse_math=False)
+        bar.ax.tick_params(colors="white", labelsize=FONT - 2)
+        bar.outline.set_edgecolor("white")
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the sheet whole or not at all."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            self.figure.savefig(part, facecolor="black", format=target.suffix[1:] or "png")
+            part.replace(target)
+        except ValueError as error:
+            raise InputError(f"{target}: no picture can be written in this format; use .png, .pdf or .svg") from error
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+
+def _palette(name: str) -> Colormap | str:
+    """A palette of matplotlib, or "cold-hot": cyan, blue, black, red, yellow."""
+    if name != "cold-hot":
+        return name
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(name, ["#9be7ff", "#1f6fd6", "#000000", "#d6361f", "#ffe99b"])

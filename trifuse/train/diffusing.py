@@ -1,0 +1,211 @@
+r"""The tasks of the diffusion models: TFS-Diff (three sources, fused and enlarged) and SR3 (one picture, enlarged).
+
+The network predicts the clean picture \(x_0\) from \(x_a = a x_0 + s z\) at a level drawn evenly in angle
+(\(a = \cos(u \pi / 2)\), the cosine schedule in continuous time); a share of the batch is at the noisiest level, where
+the network's answer is the posterior mean and one step of sampling makes the whole picture (spec of distortion-optimal
+sampling: a posterior draw has twice the least mean squared error). For TFS-Diff the condition holds the fusion of
+upsampled sources in closed form, and the network says what is missing from it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trifuse.diffusion import denoiser, losses
+from trifuse.diffusion.model import METADATA, Behaviour, wrapped
+from trifuse.diffusion.schedule import noise_of
+from trifuse.errors import InputError
+from trifuse.nets.source_sr import SourceSR
+from trifuse.nets.sr3_config import UNetConfig
+from trifuse.nets.sr3_unet import SR3UNet
+from trifuse.train import export
+from trifuse.train.augment import Pixels
+from trifuse.train.cases import Deck, Phase, cases
+from trifuse.train.prepared import Maker, Square, Whole, bytes_of
+from trifuse.train.recipe import Diffusion, OfficialLayout, Recipe
+from trifuse.train.source_sr import enlarge, single
+from trifuse.train.stacks import OfficialStacks, SingleStacks, SquareStacks, Stacks, WholeStacks
+from trifuse.train.task import Batch, Draw, psnr, tensor
+
+NOISIEST = 0.012
+"""The level at which sampling starts (noise of the unscaled picture about 80)."""
+
+
+class DiffusionTask:
+    """TFS-Diff or SR3; see `Task`."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        assert isinstance(recipe.model, Diffusion)
+        self.recipe, self.settings = recipe, recipe.model
+        self.scales = tuple(recipe.schedule.sides)
+        torch.manual_seed(recipe.seed)
+        unet = SR3UNet(self._config())
+        if self._knows_base:  # training starts from the known picture
+            last = unet.final_conv.block[3]
+            with torch.no_grad():
+                for parameter in last.parameters():
+                    parameter.mul_(0.05)
+        network = wrapped(unet, self.behaviour)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def behaviour(self) -> Behaviour:
+        """How the weights are to be used; it goes into their file."""
+        settings = self.settings
+        names = {"closed-form": "learned-bitonicx", "learned": "learned", "bicubic": "sources"}
+        return Behaviour(
+            prediction="x0",
+            norm_groups=settings.norm_groups,
+            conditions=("sources" if settings.task == "sr3" else names[settings.condition],),
+            residual=self._knows_base,
+            unfold=settings.unshuffle,
+            sampler="ddim",
+            steps=1,
+            noise_max=round(float(noise_of(NOISIEST)), 3),
+        )
+
+    @property
+    def _knows_base(self) -> bool:
+        """Whether the condition ends with a picture that is near the answer."""
+        return self.settings.task == "sr3" or self.settings.condition != "bicubic"
+
+    def _config(self) -> UNetConfig:
+        settings = self.settings
+        pictures = 2 if settings.task == "sr3" else 5 if settings.condition == "closed-form" else 4
+        block = settings.unshuffle**2
+        return UNetConfig(
+            in_channels=3 * pictures * block,
+            out_channels=3 * block,
+            channels=settings.channels,
+            multipliers=settings.multipliers,
+            res_blocks=settings.res_blocks,
+            attention_levels=settings.attention_levels,
+            dropout=settings.dropout,
+            norm_groups=settings.norm_groups,
+            se_scope=settings.se_scope,
+        )
+
+    @cached_property
+    def stacks(self) -> Stacks:
+        """Training stacks: condition, then truth, as bytes."""
+        return self._stacks("train")
+
+    @cached_property
+    def held_out(self) -> Stacks | None:
+        """Validation stacks, None where the recipe has no validation cases."""
+        stacks = self._stacks("val")
+        return stacks if len(stacks) else None
+
+    def _stacks(self, phase: Phase) -> Stacks:
+        recipe, settings, data = self.recipe, self.settings, self.recipe.data
+        if isinstance(data, OfficialLayout):
+            return OfficialStacks.of(data, phase)
+        if settings.task == "sr3":
+            pictures = single(recipe, phase)
+            return SingleStacks(pictures[:: settings.val_every] if phase == "val" else pictures, settings.shares)
+        found = cases(data, phase)
+        if phase == "val":
+            return WholeStacks([Whole(case) for case in found[:: settings.val_every]], self._maker())
+        deck = Deck(found, settings.shares)
+        squares = [Square(deck, number, recipe.seed, settings.square) for number in range(settings.squares)]
+        return SquareStacks(squares, self._maker(), self.scales)
+
+    def _maker(self) -> Maker:
+        settings = self.settings
+        if settings.condition == "bicubic":
+            return Maker(
+                settings.truth, lambda _, bicubic: (bicubic / 255).astype(np.float32), False, settings.cache, "bicubic"
+            )
+        if settings.upsampler is None:
+            raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
+        state, _ = export.read(settings.upsampler)
+        network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        key = export.digest(state)
+        closed = settings.condition == "closed-form"
+        return Maker(
+            settings.truth, lambda small, bicubic: enlarge(network, small, bicubic), closed, settings.cache, key
+        )
+
+    def batch(self, draw: Draw) -> Batch:
+        """Condition and clean pictures in -1..1, levels and noise."""
+        schedule = self.recipe.schedule
+        scale = self.scales[draw.step % len(self.scales)]
+        side = schedule.sides[scale]
+        squares = np.stack([self.stacks.patch(scale, side, draw.numpy) for _ in range(schedule.batch)])
+        both = tensor(squares) * 2 - 1
+        angle = torch.rand(schedule.batch, generator=draw.torch, dtype=torch.float64) * math.pi / 2
+        level = angle.cos().clamp(min=NOISIEST)
+        pure = torch.rand(schedule.batch, generator=draw.torch) < self.settings.pure_noise
+        level[pure] = NOISIEST
+        truth = both[:, -3:]
+        noise = torch.randn(truth.shape, generator=draw.torch)
+        return {"condition": both[:, :-3], "truth": truth, "noise": noise, "level": level}
+
+    def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
+        """L1, MSE and 1 - SSIM of the predicted clean picture (values in 0..1), weighted."""
+        truth, level = batch["truth"], batch["level"]
+        noisy = denoiser.noised(truth, batch["noise"], level[:, None, None, None])
+        estimate = network(torch.cat([batch["condition"], noisy], dim=1), level.float())
+        error = (estimate - truth) / 2
+        weights = self.recipe.loss
+        terms = {"l1": error.abs().mean(), "mse": error.square().mean()}
+        loss = weights.l1 * terms["l1"] + weights.mse * terms["mse"]
+        if weights.ssim:
+            terms["ssim"] = 1 - losses.ssim_map(estimate.clamp(-1, 1), truth, 2.0).mean()
+            loss = loss + weights.ssim * terms["ssim"]
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    def one_step(self, network: nn.Module, condition: Tensor) -> Tensor:
+        """The whole picture in 0..1 by one step from pure noise."""
+        noise = torch.randn(
+            condition.shape[0], 3, *condition.shape[2:], generator=torch.Generator().manual_seed(self.recipe.seed)
+        )
+        level = torch.full((condition.shape[0],), NOISIEST)
+        with torch.inference_mode():
+            estimate: Tensor = network(torch.cat([condition, noise], dim=1), level)
+        return (estimate.clamp(-1, 1) + 1) / 2
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """PSNR of one-step pictures against the truth, and the gain over the picture the residual is added to."""
+        measured: dict[str, float] = {}
+        for scale in self.scales if self.held_out is not None else ():
+            values = [self._measure(network, index, scale) for index in range(len(cast(Stacks, self.held_out)))]
+            measured[f"x{scale} psnr"] = float(np.mean([value[0] for value in values]))
+            measured[f"x{scale} gain"] = float(np.mean([value[0] - value[1] for value in values]))
+        return measured
+
+    def _measure(self, network: nn.Module, index: int, scale: int) -> tuple[float, float]:
+        stack = tensor(cast(Stacks, self.held_out).whole(index, scale)[None])
+        truth, base = stack[:, -3:], stack[:, -6:-3]
+        return psnr(self.one_step(network, stack[:, :-3] * 2 - 1), truth), psnr(base, truth)
+
+    def pictures(self, network: nn.Module) -> Pixels | None:
+        """Last picture of the condition, result and truth side by side, one row per scale."""
+        if self.held_out is None:
+            return None
+        rows = []
+        for scale in self.scales:
+            stack = self.held_out.whole(len(self.held_out) // 2, scale)
+            result = self.one_step(network, tensor(stack[None, :-3]) * 2 - 1)[0]
+            rows.append(np.concatenate([stack[-6:-3], bytes_of(result.numpy()), stack[-3:]], axis=2))
+        return np.concatenate(rows, axis=1)
+
+    def metadata(self) -> dict[str, str]:
+        """The behaviour, and what it was trained for."""
+        return {
+            METADATA: self.behaviour.model_dump_json(),
+            "task": self.settings.task,
+            "scales": ",".join(map(str, self.scales)),
+        }
+
+
+def _bicubic(_: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
+    """The bicubic enlargement itself, as an upsampler."""
+    return np.asarray(bicubic / 255, dtype=np.float32)

@@ -1,0 +1,83 @@
+"""Trained weights as safetensors, with what must be known of them in the file itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trifuse.errors import WeightsError
+
+
+def write(
+    path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], measured: Mapping[str, float] | None = None
+) -> Path:
+    """Writes weights whole or not at all.
+
+    Args:
+        path: ends in `.safetensors`.
+        state: tensors by name.
+        metadata: kind of network, its configuration, name of the recipe.
+        measured: measures on the validation cases.
+    """
+    from safetensors.torch import save_file
+
+    partial = path.with_suffix(".part")
+    tensors = {_plain(name): value.detach().cpu().contiguous() for name, value in state.items()}
+    notes = dict(metadata) | {"use": "research use; not a medical device"}
+    if measured:
+        notes["validation"] = json.dumps({name: round(value, 3) for name, value in measured.items()})
+    save_file(tensors, partial, metadata=notes)
+    partial.replace(path)
+    return path
+
+
+def _plain(name: str) -> str:
+    """The name without the wrappers that a network was trained in."""
+    while name.startswith("network."):
+        name = name.removeprefix("network.")
+    return name
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights (as float32) and metadata of a file.
+
+    Raises:
+        WeightsError: if it is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = dict(opened.metadata() or {})
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: the weights cannot be read ({error})") from None
+    return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}, metadata
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """A short digest of weights; files with equal weights differ in the order of their metadata."""
+    content = hashlib.sha256()
+    for name in sorted(state):
+        content.update(name.encode())
+        content.update(state[name].contiguous().numpy().tobytes())
+    return content.hexdigest()[:16]
+
+
+def halved(path: Path, target: Path, kind: torch.dtype = torch.float16) -> Path:
+    """A copy of a file of weights in half the space.
+
+    Raises:
+        WeightsError: if a value does not fit the smaller type.
+    """
+    state, metadata = read(path)
+    smaller = {name: v.to(kind) if v.is_floating_point() else v for name, v in state.items()}
+    for name, value in smaller.items():
+        if not torch.isfinite(value.float()).all():
+            raise WeightsError(f"{path}: {name} does not fit {kind}")
+    return write(target, smaller, {k: v for k, v in metadata.items() if k != "use"})
