@@ -18,7 +18,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return checkpoint(Network, tmp_path_factory.mktemp("cddfuse"))
 
 
-def test_without_weights_it_says_how_to_give_them() -> None:
+def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(
         WeightsError, match=r"cddfuse.*trifuse weights add cddfuse-official FILE.*--option weights=FILE"
     ):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -14,7 +16,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return checkpoint(dilran.DILRAN, tmp_path_factory.mktemp("dilran"), **{"fe.conv2.0.bias": torch.zeros(64)})
 
 
-def test_without_weights_it_says_how_to_give_them() -> None:
+def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"dilran.*--option weights=FILE"):
         fused(DILRAN(), pictures(2, 8, 8))
 

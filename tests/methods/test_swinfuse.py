@@ -26,7 +26,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> str:
     return checkpoint(Network, folder, **further)
 
 
-def test_without_weights_it_says_how_to_give_them() -> None:
+def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"swinfuse.*--option weights=FILE"):
         fused(SwinFuse(), pictures(2, 8, 8))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return checkpoint(partial(Network, 64), tmp_path_factory.mktemp("tgfuse"))
 
 
-def test_without_weights_it_says_how_to_give_them() -> None:
+def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"tgfuse.*--option weights=FILE"):
         fused(TGFuse(), pictures(2, 8, 8))
 

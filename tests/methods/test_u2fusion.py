@@ -17,7 +17,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return checkpoint(Network, tmp_path_factory.mktemp("u2fusion"))
 
 
-def test_without_weights_it_says_how_to_give_them() -> None:
+def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"u2fusion.*--option weights=FILE"):
         fused(U2Fusion(), pictures(2, 8, 8))
 
