@@ -4,6 +4,9 @@ One encoder with shared weights gives each image base features (global: channel 
 (local: an invertible coupling); the features of the images are summed, refined by one fusion layer each, and
 decoded together. Attribute names are the keys of the official checkpoints.
 
+While gradients are recorded every layer computes as the original does, since training magnifies the smallest
+difference of rounding; else the same is computed in bands of rows and with fewer passes over the pixels.
+
 Source: Zhao et al., "CDDFuse: Correlation-Driven Dual-Branch Feature Decomposition for Multi-Modality Image
 Fusion", CVPR 2023, section 3; blocks after Zamir et al., "Restormer", CVPR 2022, and Dinh et al., "Density
 estimation using Real NVP", ICLR 2017.
@@ -22,7 +25,7 @@ from trifuse.nets.state import State, fit
 
 WIDTH = 64
 HEADS = 8
-BAND = 2048
+BAND = 4096
 """Pixels that are computed together, about what fits into a processor's cache with all their channels."""
 
 Step = Callable[[Tensor], Tensor]
@@ -46,13 +49,21 @@ class ChannelNorm(nn.Module):
         self.body = _Affine(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            tokens = x.flatten(2).transpose(1, 2)
+            variance = tokens.var(dim=-1, keepdim=True, unbiased=False)
+            normed = (tokens - tokens.mean(dim=-1, keepdim=True)) / torch.sqrt(variance + 1e-5)
+            return (normed * self.body.weight + self.body.bias).transpose(1, 2).reshape(x.shape)
         pixels = x.permute(0, 2, 3, 1)
         normed = functional.layer_norm(pixels, pixels.shape[-1:], self.body.weight, self.body.bias, 1e-5)
         return normed.permute(0, 3, 1, 2)
 
 
 def pointwise(x: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """A 1x1 convolution as one matrix product over all pixels, which needs no rearranging of channels-last images."""
+    """A 1x1 convolution; without gradients as one matrix product over all pixels, for which nothing is rearranged."""
+    if torch.is_grad_enabled():
+        out: Tensor = convolution(x)
+        return out
     weight = convolution.weight[:, :, 0, 0]
     return functional.linear(x.permute(0, 2, 3, 1), weight, convolution.bias).permute(0, 3, 1, 2)
 
@@ -66,7 +77,12 @@ def in_bands(
     anew for the rows that two bands share. While gradients are recorded there is a single band.
     """
     height = x.shape[2]
-    rows = height if torch.is_grad_enabled() else max(2, BAND // (x.shape[0] * x.shape[3]))
+    if torch.is_grad_enabled():
+        whole = before(x)
+        whole = functional.pad(whole, (1, 1, 1, 1), mode="reflect") if border == "reflect" else whole
+        yield slice(0, height), convolution(whole)
+        return
+    rows = max(2, BAND // (x.shape[0] * x.shape[3]))
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         wide = before(x[:, :, max(top - 1, 0) : bottom + 1])
@@ -74,11 +90,30 @@ def in_bands(
         yield slice(top, bottom), functional.conv2d(padded, convolution.weight, groups=convolution.groups)
 
 
-def attended(x: Tensor, bands: Iterable[tuple[slice, Tensor]], temperature: Tensor, projection: Tensor) -> Tensor:
-    r"""Features plus the attention between the channels of their heads.
+def attention(qkv: Tensor, temperature: Tensor) -> Tensor:
+    r"""Attention between the channels of each head, \(A v\) with \(A = \mathrm{softmax}(\tau\, \hat q \hat k^\top)\).
 
-    \(A = \mathrm{softmax}(\tau\, \hat q \hat k^\top)\) per head with \(\hat q, \hat k\) of unit length along the
-    pixels; the result is \(x + P A v\). The heads are the diagonal blocks of one Gram matrix, and \(P A\) is a single
+    \(\hat q\) and \(\hat k\) have unit length along the pixels.
+
+    Args:
+        qkv: queries, keys and values, `(B, 3C, H, W)`.
+        temperature: \(\tau\), `(heads, 1, 1)`.
+
+    Returns:
+        `(B, C, H, W)`.
+    """
+    batch, _, height, width = qkv.shape
+    q, k, v = (part.reshape(batch, HEADS, -1, height * width) for part in qkv.chunk(3, dim=1))
+    q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)
+    weights = ((q @ k.transpose(-2, -1)) * temperature).softmax(dim=-1)
+    out: Tensor = weights @ v
+    return out.reshape(batch, -1, height, width)
+
+
+def attended(x: Tensor, bands: Iterable[tuple[slice, Tensor]], temperature: Tensor, projection: Tensor) -> Tensor:
+    r"""Features plus their projected `attention`, \(x + P A v\), in less time.
+
+    The heads are the diagonal blocks of one Gram matrix, and \(P A\) is a single
     matrix per image, so that each pixel is visited twice: once for the Gram matrix and once for the result.
 
     Args:
@@ -117,6 +152,9 @@ class RestormerAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: Step) -> Tensor:
         """The features plus the attention of their norm."""
+        if torch.is_grad_enabled():
+            recorded: Tensor = x + self.project_out(attention(self.qkv_dwconv(self.qkv(norm(x))), self.temperature))
+            return recorded
         bands = in_bands(x, lambda rows: pointwise(norm(rows), self.qkv), self.qkv_dwconv)
         return attended(x, bands, self.temperature, self.project_out.weight)
 
@@ -133,6 +171,9 @@ class BaseAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: Step) -> Tensor:
         """The features plus the attention of their norm."""
+        if torch.is_grad_enabled():
+            recorded: Tensor = x + self.proj(attention(self.qkv2(self.qkv1(norm(x))), self.scale))
+            return recorded
         bands = in_bands(x, lambda rows: pointwise(norm(rows), self.qkv1), self.qkv2)
         return attended(x, bands, self.scale, self.proj.weight)
 
