@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trifuse.errors import WeightsError
+from trifuse.weights.store import SHIPPED
 
-SMALL = Path(__file__).parent.parent / "weights" / "files" / "dncnn-small.safetensors"
+SMALL = SHIPPED / "dncnn-small.safetensors"
 """The denoiser that ships with the package; see the model card beside it."""
 
 
