@@ -1,4 +1,4 @@
-"""Trains the small DnCNN that ships as `trifuse/weights/files/dncnn-small.safetensors`.
+"""Trains the small DnCNN that ships as `trifuse/weights/shipped/dncnn-small.safetensors`.
 
     python scripts/train_denoiser.py --data ../shared/data/aanlib2d --run runs/denoiser
 

@@ -157,3 +157,26 @@ def test_real_pictures(data: Path) -> None:
     correlations = [np.corrcoef(fused.ravel(), x.ravel())[0, 1] for x in (us, np.kron(mri, np.ones((6, 6))))]
     assert correlations[0] > 0.5
     assert fused.std() < (us / 255.0).std()
+
+
+def test_published_pictures_of_the_matlab_program(data: Path) -> None:
+    """From the published denoised picture: the super-resolved MRI exactly, the fused picture within one level."""
+    from PIL import Image as Pillow
+
+    from trifuse.filters.palm import ML, solve
+
+    folder = data / "mri-us" / "data1"
+
+    def published(name: str) -> Array:
+        return np.asarray(Pillow.open(folder / "published_palm" / f"{name}.png").convert("L"), dtype=np.float64)
+
+    def levels(x: Array) -> Array:
+        return np.floor(255 * np.clip(x, 0, 1) + 0.5)
+
+    mri, us = (scipy.io.loadmat(folder / f"{name}.mat")[name] for name in ("irm", "us"))
+    images = PALM(variant="ml").pair(mri, us)
+    assert (levels(images.interpolated) == published("mri_super_resolution")).all()
+    fused = solve(images, published("us_denoising") / 255, ML).fused
+    difference = np.abs(levels(fused) - published("fusion"))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.18

@@ -46,6 +46,13 @@ def evaluate(
 
       trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
+    from trifuse.errors import OptionError
+    from trifuse.metrics.protocols import PROTOCOLS
+
+    if not source and reference is None and metrics in PROTOCOLS:
+        raise OptionError(
+            "nothing to compare with; give --source or --reference, or name metrics that need none: en,sd,ag"
+        )
     names = metrics if "," not in metrics else [name.strip() for name in metrics.split(",") if name.strip()]
     if fused.is_dir() and all(path.is_dir() for path in source or []):
         _folder(fused, source or [], reference, names, colour, workers, json)

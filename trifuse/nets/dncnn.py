@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trifuse.errors import WeightsError
+from trifuse.weights import files
+from trifuse.weights.store import SHIPPED
 
-SMALL = Path(__file__).parent.parent / "weights" / "files" / "dncnn-small.safetensors"
+SMALL = SHIPPED / "dncnn-small.safetensors"
 """The denoiser that ships with the package; see the model card beside it."""
 
 
@@ -77,15 +79,10 @@ def load(path: str | Path = SMALL) -> DnCNN:
     Raises:
         WeightsError: if the file is missing, damaged or holds another network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file of weights")
     try:
-        return from_state(_read(path))
+        return from_state(files.load(Path(path)))
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from None
-    except Exception as error:
-        raise WeightsError(f"{path}: the weights cannot be read ({type(error).__name__}: {error})") from error
+        raise error if str(path) in str(error) else WeightsError(f"{path}: {error}") from None
 
 
 def denoise(network: DnCNN, image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,15 +92,3 @@ def denoise(network: DnCNN, image: NDArray[np.float64]) -> NDArray[np.float64]:
         clean = network(noisy)
     result: NDArray[np.float64] = clean[0, 0].double().numpy()
     return result
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    if path.suffix == ".npz":
-        with np.load(path) as arrays:
-            return {key: torch.from_numpy(arrays[key]) for key in arrays.files}
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state

@@ -32,6 +32,7 @@ def write(
     if measured:
         notes["validation"] = json.dumps({name: round(value, 3) for name, value in measured.items()})
     save_file(tensors, partial, metadata=notes)
+    partial.chmod(0o644)  # the library writes for the owner alone
     partial.replace(path)
     return path
 

@@ -52,6 +52,14 @@ _ENTRIES = (
         file="sr3.safetensors",
     ),
     Entry(
+        name="dncnn-small",
+        used_by=("palm",),
+        origin="trained by scripts/train_denoiser.py; see dncnn-small.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="dncnn-small.safetensors",
+        sha256="833a153f0f2ef06b77b015e2000305c03cbf66fb2b168ea05cd0a7ff51049e18",
+    ),
+    Entry(
         name="tfs-diff-official",
         used_by=("tfs-diff",),
         origin="github.com/XylonXu01/TFS-Diff, file I*_E*_gen.pth linked in its README",
