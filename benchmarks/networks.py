@@ -2,7 +2,8 @@
 
     python -m benchmarks.networks [--size 256] [--repeats 3] [--threads 1] [--only dilran ...]
 
-Both sides share the same random weights and inputs, float32 without gradients, and must agree. The straight side
+Both sides share the same random weights and inputs, float32 without gradients, and agree to rounding (SwinFuse to one
+grey level, since its pictures are truncated to 8 bits). The straight side
 follows the originals step by step: one image after the other, channels first, borders padded in a step of their own,
 attention written out, every stage enlarged at full width, tiles filled up with padding, every singular value taken.
 """
