@@ -45,15 +45,19 @@ class Fused:
     uncertainty: Image | None
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, keep_patient: str | Path | None = None) -> Path:
         """Writes the fused image in the format of the suffix, with its provenance beside it as JSON.
+
+        Args:
+            path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm.
+            keep_patient: DICOM only: file or folder whose patient and study the new object joins.
 
         Raises:
             InputError: if the suffix names no format, or the format cannot hold the image.
         """
         from trifuse import io
 
-        return io.write(self.image, path, provenance=self.provenance)
+        return io.write(self.image, path, provenance=self.provenance, keep_patient=keep_patient)
 
     def like(self, source: Any) -> Any:
         """The fused image in the type and layout of a source: numpy, torch, nibabel, SimpleITK or Pillow.

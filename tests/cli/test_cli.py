@@ -147,3 +147,57 @@ def test_version_and_usage() -> None:
     assert trifuse("--version").stdout.strip() == package.__version__
     assert "Usage" in trifuse().stdout
     trifuse("fues", code=2)
+
+
+def test_a_frame_of_several_is_chosen_or_averaged(tmp_path: Path) -> None:
+    import nibabel
+
+    rng = np.random.default_rng(1)
+    nibabel.save(nibabel.Nifti1Image(rng.random((6, 5, 4, 3), dtype=np.float32), np.eye(4)), tmp_path / "pet.nii")
+    nibabel.save(nibabel.Nifti1Image(rng.random((6, 5, 4), dtype=np.float32), np.eye(4)), tmp_path / "t1.nii")
+    args = ["fuse", tmp_path / "t1.nii", tmp_path / "pet.nii", "-m", "mean", "-o", tmp_path / "fused.nii.gz"]
+    assert "4D" in trifuse(*args, code=2).stderr
+    trifuse(*args, "--frame", "mean")
+    assert (tmp_path / "fused.nii.gz").is_file()
+    assert "--frame" in trifuse(*args, "--frame", "first", code=2).stderr
+
+
+def test_weights_are_listed_and_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path / "home"))
+    names = {entry["name"]: entry["state"] for entry in json.loads(trifuse("weights", "--json").stdout)}
+    assert names["dncnn-small"] == "shipped"
+    assert names["cddfuse-official"] == "absent"
+    (tmp_path / "mine.pth").write_bytes(b"no checkpoint")
+    assert "mine.pth" in trifuse("weights", "add", "mine", tmp_path / "mine.pth", code=2).stderr
+    assert "add NAME FILE" in trifuse("weights", "add", code=2).stderr
+
+
+def test_metrics_are_listed_and_explained() -> None:
+    assert "qabf" in trifuse("metrics").stdout
+    shown = trifuse("metrics", "vif").stdout
+    for word in ("Formula", "Range", "Pitfalls", "vif@matlab"):
+        assert word in shown
+    assert "ssim@evaluator" in trifuse("metrics", "cddfuse").stdout
+    assert "did you mean" in trifuse("metrics", "vief", code=2).stderr
+
+
+def test_a_folder_of_results_is_evaluated(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    for folder in ("fused", "mri", "pet"):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "b"):
+            pixels = rng.integers(0, 256, (48, 48), dtype=np.uint8)
+            Pillow.fromarray(pixels).save(tmp_path / folder / f"{name}.png")
+    args = ["evaluate", tmp_path / "fused", "-s", tmp_path / "mri", "-s", tmp_path / "pet", "--metrics", "mse,ssim"]
+    answer = json.loads(trifuse(*args, "--workers", "2", "--json").stdout)
+    assert [row["case"] for row in answer["rows"]] == ["a", "b"]
+    single = json.loads(
+        trifuse("evaluate", tmp_path / "fused/a.png", "-s", tmp_path / "mri/a.png", "-s", tmp_path / "pet/a.png",
+                "--metrics", "mse,ssim", "--json").stdout
+    )  # fmt: skip
+    assert answer["rows"][0]["mse"] == pytest.approx(single["mse"])
+    (tmp_path / "pet" / "b.png").write_bytes(b"damaged")
+    failed = json.loads(trifuse(*args, "--json", code=3).stdout)["failed"]
+    assert [row["case"] for row in failed] == ["b"]
+    (tmp_path / "pet" / "b.png").unlink()
+    assert "no partner for b" in trifuse(*args, code=2).stderr

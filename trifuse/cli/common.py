@@ -29,6 +29,9 @@ Upsample = Annotated[
     Literal["before", "after"],
     typer.Option(help="Where a method lacks --scale: upsample the sources before fusing, or the result after."),
 ]
+Upsampler = Annotated[
+    Literal["bicubic", "sr3"], typer.Option(help="What magnifies then: bicubic, or SR3, a diffusion model.")
+]
 Axis = Annotated[int, typer.Option(min=0, max=2, help="Axis along which 2D methods slice a volume.")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on processors and GPUs that have it.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
@@ -76,6 +79,21 @@ def parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise OptionError(f"--option {pair!r} is not NAME=VALUE; for example --option clarity=detail")
         options[name.strip()] = value.strip()
     return options
+
+
+def parse_frame(text: str | None) -> int | Literal["mean"] | None:
+    """A frame number counted from 0, "mean", or None.
+
+    Raises:
+        OptionError: if it is neither.
+    """
+    from trifuse.errors import OptionError
+
+    if text is None or text == "mean":
+        return text  # type: ignore[return-value]
+    if not text.isdecimal():
+        raise OptionError(f"--frame {text!r} chooses nothing; give a number from 0, or mean")
+    return int(text)
 
 
 def say(text: str) -> None:

@@ -18,7 +18,9 @@ from trifuse.cli.common import (
     Seed,
     Sources,
     Upsample,
+    Upsampler,
     answer,
+    parse_frame,
     parse_options,
     progress,
     say,
@@ -39,12 +41,26 @@ def fuse(
     ] = 1,
     seed: Seed = 0,
     upsample: Upsample = "before",
+    upsampler: Upsampler = "bicubic",
     axis: Axis = 2,
     precision: Precision = "fp32",
     device: Device = "cpu",
     option: Annotated[
         list[str] | None,
         typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the method; see `trifuse methods M`."),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint of the method: a name (`trifuse weights`) or a file.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps of a diffusion method.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="How a diffusion method takes its steps.")] = None,
+    quality: Annotated[str | None, typer.Option(help="default or fast, where a method offers both.")] = None,
+    frame: Annotated[
+        str | None, typer.Option(help="Of files with several frames (4D, dynamic PET): a number from 0, or mean.")
+    ] = None,
+    keep_patient: Annotated[
+        Path | None,
+        typer.Option(help="DICOM output: file or folder whose patient and study it joins; anonymous otherwise."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -59,13 +75,18 @@ def fuse(
       trifuse fuse ct_series/ mr_series/ -o fused.nii.gz --register affine --reference 2
 
       trifuse fuse t1.png t2.png pet.png -o fused.png -m bitonicx -O clarity=detail
+
+      trifuse fuse mr/ pet/ -o fused.dcm --register rigid --keep-patient mr/
     """
     from trifuse import fusion, io
 
     io.check_writable(output)
+    chosen = parse_frame(frame)
+    shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
+    options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
     with progress(quiet=json):
         fused = fusion.fuse(
-            sources,
+            sources if chosen is None else [io.read(path, frame=chosen) for path in sources],
             method,
             scale=scale,
             samples=samples,
@@ -73,14 +94,16 @@ def fuse(
             register=register,
             reference=reference - 1,
             upsample=upsample,
+            upsampler=upsampler,
             axis=axis,
             device=device,
             precision=precision,
-            options=parse_options(option or []),
+            options=options,
         )
-    written = {"fused": fused.save(output)}
+    written = {"fused": fused.save(output, keep_patient=keep_patient)}
     if fused.uncertainty is not None:
-        written["uncertainty"] = io.write(fused.uncertainty, io.beside(output, "-uncertainty"))
+        target = io.beside(output, "-uncertainty")
+        written["uncertainty"] = io.write(fused.uncertainty, target, bits=io.most_bits(target))
     if json:
         answer({"written": written, "provenance": fused.provenance})
         return

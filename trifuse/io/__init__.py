@@ -176,6 +176,15 @@ def check_writable(path: str | Path) -> None:
     _format_of(Path(path))
 
 
+def most_bits(path: str | Path) -> Bits:
+    """The most bits per value that the format of a name offers, for maps whose small differences matter.
+
+    Raises:
+        OptionError: if the suffix names no format.
+    """
+    return _DEPTHS[_format_of(Path(path))][-1]
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Writes a text file whole or not at all; missing folders are made.
 

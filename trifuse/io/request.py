@@ -79,7 +79,7 @@ class Request:
             if count != 1:
                 raise InputError(
                     f"{self.origin}: holds {count} {what} where one image is needed; choose one with "
-                    f"frame=0 to {count - 1} or average them with frame='mean'"
+                    f"--frame 0 to {count - 1} or average them with --frame mean (frame= in Python)"
                 )
             return range(1)
         if not 0 <= self.frame < count:
