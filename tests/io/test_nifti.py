@@ -64,7 +64,7 @@ def test_other_units_become_millimetres(tmp_path: Path) -> None:
 def test_4d_needs_a_frame(tmp_path: Path) -> None:
     values = RNG.integers(0, 99, (4, 5, 3, 6)).astype(np.int16)
     nib.Nifti1Image(values, AFFINE).to_filename(tmp_path / "a.nii.gz")
-    with pytest.raises(InputError, match=r"6 volumes.*frame=0 to 5.*'mean'"):
+    with pytest.raises(InputError, match=r"6 volumes.*--frame 0 to 5.*mean"):
         io.read(tmp_path / "a.nii.gz")
     picked = io.read(tmp_path / "a.nii.gz", frame=4)
     assert np.array_equal(picked.native()[0], values[..., 4])

@@ -112,7 +112,7 @@ def test_opaque_alpha_is_dropped_and_other_alpha_laid_over_black(tmp_path: Path)
 def test_animations_need_a_frame(tmp_path: Path) -> None:
     frames = [Pillow.fromarray(np.full((4, 5), grey, np.uint8)) for grey in (10, 20, 60)]
     path = saved(tmp_path / "a.gif", frames[0], save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match=r"3 frames.*frame=0 to 2.*mean"):
+    with pytest.raises(InputError, match=r"3 frames.*--frame 0 to 2.*mean"):
         io.read(path)
     assert io.read(path, frame=2).native().max() == 60
     assert np.array_equal(io.read(path, frame="mean").native(), np.full((1, 4, 5), 30.0))
