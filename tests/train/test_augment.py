@@ -72,5 +72,6 @@ def test_batches_follow_from_the_generator() -> None:
 
 def test_shares_say_how_often_a_kind_is_drawn() -> None:
     random = np.random.default_rng(0)
-    kinds = [bank().draw(random).kind for _ in range(400)]
+    pictures = bank()
+    kinds = [pictures.draw(random).kind for _ in range(400)]
     assert 0.68 < kinds.count("pet") / 400 < 0.82

@@ -72,7 +72,7 @@ class Task(Protocol):
 
 def tensor(pixels: Pixels) -> Tensor:
     """Bytes `(B, C, H, W)` -> float32 in 0..1, channels last."""
-    plain = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)
+    plain = torch.from_numpy(np.array(pixels)).float().div_(255)
     return plain.contiguous(memory_format=torch.channels_last)
 
 

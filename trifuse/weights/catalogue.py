@@ -36,6 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
+        sha256="9ce710ef1b1a0b3ca565f8e7d45df1ba727141f2ea410555ea5f8ce5a61340d1",
     ),
     Entry(
         name="source-sr",
@@ -43,6 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
+        sha256="b307293a0bed609dabfa7531378ebc197ecc6c4fa94dc3613cd10b9f3bd1c638",
     ),
     Entry(
         name="sr3",
@@ -50,6 +52,7 @@ _ENTRIES = (
         origin="trained by recipes/sr3.yaml; see sr3.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="sr3.safetensors",
+        sha256="98ea41c046397802e1ebb3093e718b186ec4b3f43aeb37feca6a05b882904b65",
     ),
     Entry(
         name="dncnn-small",
