@@ -129,6 +129,8 @@ def test_demo_fuses_the_bundled_study(tmp_path: Path) -> None:
     answer = json.loads(trifuse("demo", "-o", out, "--json").stdout)
     with Pillow.open(answer["fused"]) as picture:
         assert np.asarray(picture).std() > 10
+    with Pillow.open(answer["fused at x2"]) as picture:
+        assert picture.size == (512, 512)
     for name in ("contact sheet", "metrics"):
         assert Path(answer[name]).is_file()
     assert {"vif", "ssim", "qabf"} <= set(answer["rows"][0])
