@@ -79,10 +79,12 @@ class TFSDiff:
         model = self._model(sources[0].device)
         three = triple(sources)
         if scale == 1 and model.behaviour.conditions == ("learned-bitonicx",):
-            return _closed_form([source.float().expand(-1, 3, -1, -1) for source in three], random)
-        condition = torch.cat([CONDITIONS[name](three, scale, random) for name in model.behaviour.conditions], dim=1)
-        walk = Walk(self.sampler, self.steps, as_published=self.variant == "reference")
-        fused = to_display(model.sample(condition, random, walk))
+            fused = _closed_form([source.float().expand(-1, 3, -1, -1) for source in three], random)
+        else:
+            names = model.behaviour.conditions
+            condition = torch.cat([CONDITIONS[name](three, scale, random) for name in names], dim=1)
+            walk = Walk(self.sampler, self.steps, as_published=self.variant == "reference")
+            fused = to_display(model.sample(condition, random, walk))
         grey = all(source.shape[1] == 1 for source in sources)
         return fused.mean(dim=1, keepdim=True) if grey else fused
 
