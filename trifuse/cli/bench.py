@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +41,8 @@ def bench(
     if json:
         answer({"written": written, "failed": failed, "rows": len(rows)})
     else:
-        for row in failed:
-            say(f"failed: {row['method']}, {row['case']}, x{row['scale']}: {row['error']}")
+        for (method, error), count in Counter((row["method"], row["error"]) for row in failed).items():
+            say(f"failed: {method}, {count} of the cases: {error}")
         table = output / "table.md"
         if table.is_file():
             print(table.read_text(encoding="utf-8"))
