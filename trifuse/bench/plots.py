@@ -27,13 +27,12 @@ def boxes(table: pd.DataFrame, scale: int, path: Path) -> Path:
     for axis, metric in zip(axes.flat, metrics, strict=False):
         chosen = rows[rows["metric"] == metric]
         values = [chosen.loc[chosen["method"] == method, "value"].to_numpy() for method in methods]
-        axis.boxplot(
-            values, orientation="horizontal", tick_labels=methods, showfliers=True, flierprops={"markersize": 3}
-        )
+        axis.boxplot(values, orientation="horizontal", manage_ticks=False, flierprops={"markersize": 3})
         axis.set_title(f"{metric} ({'higher' if direction(metric) > 0 else 'lower'} is better)", fontsize=9)
         axis.tick_params(labelsize=8)
         axis.grid(axis="x", alpha=0.3)
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_yticks(range(1, len(methods) + 1), methods)
+    axes[0, 0].set_ylim(len(methods) + 0.6, 0.4)
     for axis in list(axes.flat)[len(metrics) :]:
         axis.axis("off")
     return _save(figure, path)
