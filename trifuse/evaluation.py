@@ -84,7 +84,8 @@ def grey_levels(image: Image, whole: bool) -> NDArray[np.float64]:
     levels = np.rint(levels) if whole else levels
     # A grey volume of three slices would be mistaken for RGB: it is given its channels.
     if image.channels == 1 and not (image.dims == 3 and image.space[-1] == 3):
-        return levels[0]
+        grey: NDArray[np.float64] = levels[0]
+        return grey
     return np.ascontiguousarray(np.moveaxis(np.broadcast_to(levels, (3, *image.space)), 0, -1))
 
 

@@ -19,12 +19,11 @@ def write(recipe: Recipe, table: pd.DataFrame, summaries: list[Summary], plots: 
 
     template = files("trifuse.bench").joinpath("page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    failed = table[table["error"] != ""]
     return environment.from_string(template).render(
         recipe=recipe,
         tables=[_table(summary) for summary in summaries],
         plots=[path.relative_to(folder).as_posix() for path in plots],
-        failures=failed[["method", "case", "scale", "error"]].to_dict("records"),
+        failures=_failures(table[table["error"] != ""]),
         cases=_cases(recipe, table, folder),
         version=", ".join(sorted(set(table["version"]))),
     )
@@ -49,6 +48,15 @@ def _table(summary: Summary) -> dict[str, object]:
         "cases": int(summary.cases.max()),
         "patients": summary.count,
     }
+
+
+def _failures(failed: pd.DataFrame) -> list[dict[str, object]]:
+    """Each failure of a method once, with its number of cases and the first of them."""
+    found = []
+    for _, same in failed.groupby(["method", "error"], sort=False):
+        first = same.iloc[0]
+        found.append({"method": first["method"], "error": first["error"], "count": len(same), "case": first["case"]})
+    return found
 
 
 def _cases(recipe: Recipe, table: pd.DataFrame, folder: Path) -> list[dict[str, object]]:
