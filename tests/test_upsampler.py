@@ -10,15 +10,16 @@ from trifuse.errors import OptionError
 
 
 @pytest.mark.parametrize("upsample", ["before", "after"])
-def test_sr3_replaces_bicubic(upsample: fusion.Upsample) -> None:
+@pytest.mark.parametrize("upsampler", ["sr3", "source-sr"])
+def test_networks_replace_bicubic(upsampler: fusion.Upsampler, upsample: fusion.Upsample) -> None:
     pictures = [fusion.Image(np.random.RandomState(k).rand(1, 5, 6).astype(np.float32)) for k in range(2)]
-    fused = fusion.fuse(pictures, "mean", scale=2, upsample=upsample, upsampler="sr3")
+    fused = fusion.fuse(pictures, "mean", scale=2, upsample=upsample, upsampler=upsampler)
     plain = fusion.fuse(pictures, "mean", scale=2, upsample=upsample)
     assert fused.image.space == plain.image.space == (10, 12)
     assert np.abs(fused.image.pixels - plain.image.pixels).max() > 0.01
-    assert any("sr3" in note for note in fused.provenance["notes"])
+    assert any(upsampler in note for note in fused.provenance["notes"])
 
 
 def test_unknown_upsamplers_are_named() -> None:
-    with pytest.raises(OptionError, match="bicubic or sr3"):
+    with pytest.raises(OptionError, match="bicubic, sr3, source-sr"):
         fusion.Settings(upsampler="lanczos")  # type: ignore[arg-type]

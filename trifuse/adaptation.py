@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from trifuse.random import Random
 
 SCALES = (1, 2, 4, 8)
 Upsample = Literal["before", "after"]
-Upsampler = Literal["bicubic", "sr3"]
+Upsampler = Literal["bicubic", "sr3", "source-sr"]
 Precision = Literal["fp32", "bf16"]
 
 
@@ -36,7 +36,7 @@ class Settings:
     Attributes:
         scale: magnification in 1, 2, 4, 8.
         upsample: whether sources are upsampled before fusing or the result after, where the method lacks `scale`.
-        upsampler: what magnifies them: "bicubic", or "sr3", a diffusion model.
+        upsampler: what magnifies them: "bicubic", "source-sr" (our one-pass network) or "sr3" (a diffusion model).
         axis: axis along which a volume is sliced for a 2D method.
         device: torch device.
         precision: "fp32", or "bf16" for autocast.
@@ -54,8 +54,8 @@ class Settings:
             raise OptionError(f"scale {self.scale} is not offered; choose one of {', '.join(map(str, SCALES))}")
         if self.upsample not in ("before", "after"):
             raise OptionError(f"upsample={self.upsample!r} is not known; choose before or after")
-        if self.upsampler not in ("bicubic", "sr3"):
-            raise OptionError(f"upsampler={self.upsampler!r} is not known; choose bicubic or sr3")
+        if self.upsampler not in get_args(Upsampler):
+            raise OptionError(f"upsampler={self.upsampler!r} is not known; choose {', '.join(get_args(Upsampler))}")
         if self.precision not in ("fp32", "bf16"):
             raise OptionError(f"precision {self.precision!r} is not known; choose fp32 or bf16")
         try:
@@ -137,12 +137,16 @@ def _upsampled(method: Method, sources: list[Tensor], settings: Settings, random
 
 
 def _magnified(x: Tensor, settings: Settings, random: Random) -> Tensor:
-    """`(B, C, *space)` at `scale`; SR3 is for pictures, so that volumes that reach this go by bicubic."""
-    if settings.upsampler == "sr3" and x.ndim == 4:
+    """`(B, C, *space)` at `scale`; networks are for pictures, so that volumes that reach this go by bicubic."""
+    if x.ndim != 4 or settings.upsampler == "bicubic":
+        return bicubic(x, settings.scale)
+    if settings.upsampler == "sr3":
         from trifuse.diffusion import sr3
 
         return sr3.upsample(x.clamp(0, 1), settings.scale, random)
-    return bicubic(x, settings.scale)
+    from trifuse.diffusion import learned
+
+    return learned.enlarged(x.clamp(0, 1), settings.scale)[:, : x.shape[1]]
 
 
 def _in_colour(method: Method, sources: list[Tensor], scale: int, random: Random) -> Tensor | Spread:

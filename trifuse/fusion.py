@@ -96,7 +96,7 @@ def fuse(
         register: how to bring the sources onto the grid of the reference; "none" demands one grid.
         reference: index of the source whose grid the result has.
         upsample: "before" or "after" fusing, for methods that lack `scale`.
-        upsampler: "bicubic" or "sr3", what magnifies then.
+        upsampler: "bicubic", "source-sr" (our one-pass network) or "sr3" (a diffusion model), what magnifies then.
         axis: slicing axis for volumes in 2D methods.
         device: torch device, such as "cpu" or "cuda:0".
         precision: "fp32" or "bf16" (autocast).

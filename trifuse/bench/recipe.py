@@ -19,6 +19,7 @@ class Entry(BaseModel):
         label: name in tables; the method's name if not given.
         method: name of a method; None for `pictures`.
         options: options of the method.
+        upsampler: what upsamples where the method lacks the scale.
         upsample: sources upsampled before fusing, or the result after, where the method lacks the scale.
         samples: how many samples a stochastic method averages.
         pictures: fused pictures to measure as they are, relative to the data folder; `{case}` and
@@ -30,6 +31,7 @@ class Entry(BaseModel):
     label: str = ""
     method: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    upsampler: Literal["bicubic", "source-sr", "sr3"] = "bicubic"
     upsample: Literal["before", "after"] = "before"
     samples: int = Field(default=1, ge=1)
     pictures: str | None = None

@@ -108,6 +108,7 @@ def _fused(job: Job, entry: Entry, inputs: list[Image]) -> Fused:
         scale=job.scale,
         samples=entry.samples,
         seed=job.recipe.seed,
+        upsampler=entry.upsampler,
         upsample=entry.upsample,
         options=entry.options,
     )

@@ -30,7 +30,8 @@ Upsample = Annotated[
     typer.Option(help="Where a method lacks --scale: upsample the sources before fusing, or the result after."),
 ]
 Upsampler = Annotated[
-    Literal["bicubic", "sr3"], typer.Option(help="What magnifies then: bicubic, or SR3, a diffusion model.")
+    Literal["bicubic", "source-sr", "sr3"],
+    typer.Option(help="What magnifies then: bicubic, our one-pass network, or the diffusion model SR3."),
 ]
 Axis = Annotated[int, typer.Option(min=0, max=2, help="Axis along which 2D methods slice a volume.")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on processors and GPUs that have it.")]
