@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="b307293a0bed609dabfa7531378ebc197ecc6c4fa94dc3613cd10b9f3bd1c638",
+        sha256="a814a3c1bb87baae421db9ba4810d8973f40de1bc29a26fccc3d5d9a376de0bc",
     ),
     Entry(
         name="sr3",
