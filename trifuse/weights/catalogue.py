@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="9ce710ef1b1a0b3ca565f8e7d45df1ba727141f2ea410555ea5f8ce5a61340d1",
+        sha256="fc5948a3c22382b79b4f7bbe05d77e5ecaf5f16134c71a76e4c8fa4a42ae6f4f",
     ),
     Entry(
         name="source-sr",
@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="b307293a0bed609dabfa7531378ebc197ecc6c4fa94dc3613cd10b9f3bd1c638",
+        sha256="a814a3c1bb87baae421db9ba4810d8973f40de1bc29a26fccc3d5d9a376de0bc",
     ),
     Entry(
         name="sr3",
@@ -52,7 +52,7 @@ _ENTRIES = (
         origin="trained by recipes/sr3.yaml; see sr3.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="sr3.safetensors",
-        sha256="98ea41c046397802e1ebb3093e718b186ec4b3f43aeb37feca6a05b882904b65",
+        sha256="62db5071d0d89134bf80e4aa11d89b9cfb97fe0395b7339efc0d33bdda422323",
     ),
     Entry(
         name="dncnn-small",
