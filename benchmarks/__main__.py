@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
     if arguments[0] not in names():
         print(f"benchmarks: no benchmark is called {arguments[0]!r}; there are: {', '.join(names())}", file=sys.stderr)
         return 2
+    sys.argv = [f"benchmarks {arguments[0]}", *arguments[1:]]
     import_module(f"benchmarks.{arguments[0]}").main()
     return 0
 

@@ -26,7 +26,7 @@ def evaluate(
     fused: Fused | Any,
     sources: Sequence[Any] = (),
     reference: Any = None,
-    metrics: str | Sequence[str] = "default",
+    metrics: str | Sequence[str] = "core",
     *,
     colour: str = "luma",
     mask: Any = None,
@@ -43,8 +43,8 @@ def evaluate(
         fused: a `Fused`, or anything that `Image.of` takes.
         sources: the images that were fused, likewise.
         reference: a ground truth, likewise.
-        metrics: a protocol (`default`, `all`, `cddfuse`, `tang`, `vifb`, `liu`, `ddfm-palm`, `tfs-diff`), a name, or a
-            list of names; see `trifuse.metrics.evaluate.evaluate` for this and the other arguments.
+        metrics: a protocol (`core`, `default`, `all`, `cddfuse`, `tang`, `vifb`, `liu`, `ddfm-palm`, `tfs-diff`), a
+            name, or a list of names; see `trifuse.metrics.evaluate.evaluate` for this and the other arguments.
         colour: "luma", or "rgb" for metrics that can compare channels.
         mask: None, "foreground", or an array of the fused image's size.
         per_source: whether to give the values for each source too.

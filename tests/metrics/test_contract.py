@@ -198,7 +198,8 @@ def test_small_images_raise(name: str) -> None:
 def test_missing_and_wrong_weights_raise(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     x = picture(0, 64, 64)
     monkeypatch.delenv("TRIFUSE_LPIPS", raising=False)
-    with pytest.raises(WeightsError, match="TRIFUSE_LPIPS"):
+    monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
+    with pytest.raises(WeightsError, match="weights add lpips"):
         get("lpips")(x, [x])
     with pytest.raises(WeightsError, match="there is no checkpoint"):
         get("lpips")(x, [x], weights=f"{tmp_path}/none.npz")

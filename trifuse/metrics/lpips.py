@@ -12,6 +12,7 @@ import numpy as np
 from trifuse.errors import WeightsError
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.pixels import Pixels
+from trifuse.weights import store
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,17 +84,14 @@ def remembered(image: Pixels, path: Path, parameters: dict[str, Tensor], backbon
 
 
 def checkpoint(weights: Path | None) -> Path:
-    """The file given, or the one that TRIFUSE_LPIPS names.
+    """The file given, the one that TRIFUSE_LPIPS names, or the one that the user added as `lpips`.
 
     Raises:
-        WeightsError: if neither is there.
+        WeightsError: if there is none of them.
     """
     named = weights if weights is not None else os.environ.get(ENVIRONMENT)
     if named is None:
-        raise WeightsError(
-            "metric lpips needs its checkpoint: set TRIFUSE_LPIPS to a .npz or .safetensors file of LPIPS v0.1 weights "
-            "(keys features.N.weight, features.N.bias, linK.weight), or pass weights="
-        )
+        return store.path("lpips")
     path = Path(named)
     if not path.is_file():
         raise WeightsError(f"metric lpips: there is no checkpoint {path}; correct TRIFUSE_LPIPS or weights=")

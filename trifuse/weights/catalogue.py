@@ -63,6 +63,13 @@ _ENTRIES = (
         sha256="833a153f0f2ef06b77b015e2000305c03cbf66fb2b168ea05cd0a7ff51049e18",
     ),
     Entry(
+        name="lpips",
+        used_by=("lpips",),
+        origin="weights v0.1 of richzhang/PerceptualSimilarity with AlexNet's convolutions (keys features.N.weight, "
+        "features.N.bias, linK.weight), as .npz or .safetensors",
+        licence="BSD-2-Clause",
+    ),
+    Entry(
         name="tfs-diff-official",
         used_by=("tfs-diff",),
         origin="github.com/XylonXu01/TFS-Diff, file I*_E*_gen.pth linked in its README",
