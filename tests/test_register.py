@@ -172,6 +172,26 @@ def test_picture_of_other_pixel_size_is_laid_over_the_reference() -> None:
     assert np.abs(aligned.images[1].pixels - grid.pixels).mean() < 0.02
 
 
+def test_resampling_moves_nothing() -> None:
+    grid = head()
+    shifted = replace(grid, affine=grid.affine @ np.diag([0.5, 0.5, 0.5, 1.0]))
+    coarse = align([grid, shifted], register="resample")
+    assert same_grid(coarse.images[1], grid)
+    assert any("was resampled" in note for note in coarse.notes)
+    for point in ([-60.0, -60, -60], [-32, -32, -32]):
+        old = np.rint(np.linalg.inv(shifted.affine) @ [*point, 1])[:3].astype(int)
+        new = np.rint(np.linalg.inv(grid.affine) @ [*point, 1])[:3].astype(int)
+        assert coarse.images[1].pixels[0][tuple(new)] == pytest.approx(float(shifted.pixels[0][tuple(old)]), abs=0.05)
+    assert align([grid, grid], register="resample").images[1] is grid
+
+
+def test_a_shared_frame_of_reference_is_pointed_out() -> None:
+    one = replace(head(), frame_of_reference="1.2.3")
+    assert any("--register resample" in note for note in align([one, replace(one)], register="rigid").notes)
+    other = replace(one, frame_of_reference="1.2.4")
+    assert not any("--register resample" in note for note in align([one, other], register="rigid").notes)
+
+
 def test_low_overlap_is_warned_of() -> None:
     grid = head()
     crown = replace(grid, pixels=np.ascontiguousarray(grid.pixels[..., 33:]), affine=grid.affine)

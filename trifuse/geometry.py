@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from trifuse.errors import GridError, OptionError
 from trifuse.image import PICTURE_AFFINE, Image, scaled_affine
 
-Registration = Literal["none", "rigid", "affine", "deformable"]
-"""What may be done to bring the sources together, from nothing to a smooth deformation."""
+Registration = Literal["none", "resample", "rigid", "affine", "deformable"]
+"""What may be done to bring the sources together: nothing, trusting the headers, up to a smooth deformation."""
 
 Matrix = NDArray[np.float64]
 
@@ -42,14 +42,15 @@ class Aligned:
 def align(images: Sequence[Image], *, reference: int = 0, register: Registration = "none") -> Aligned:
     """All images on the grid of `images[reference]`.
 
-    With `register` other than "none" every other image is registered, also where the grids agree, since equal
-    grids do not make equal positions. It starts from where the affines place the images; images without
-    geometry (plain pictures and arrays) of another size are first stretched over the reference's field of view.
+    "resample" moves nothing: it puts every image onto the grid where its affine says it lies. With a registration
+    every other image is registered, also where the grids agree, since equal grids do not make equal positions. It
+    starts from where the affines place the images; images without geometry (plain pictures and arrays) of another
+    size are first stretched over the reference's field of view.
 
     Raises:
         GridError: if the grids differ and `register` is "none" (its table says what differs), or pictures are
             mixed with volumes, or the images have nothing in common to register.
-        OptionError: if `register` is none of the four.
+        OptionError: if `register` is none of the five.
     """
     if register not in get_args(Registration):
         raise OptionError(f"register={register!r} is not known; choose {', '.join(get_args(Registration))}")
@@ -60,16 +61,27 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
     if register == "none":
         if not any(differences(image, grid) for image in images):
             return Aligned(list(images), [])
-        message = 'the images lie on different grids; bring them onto one with --register rigid (register="rigid")'
+        message = (
+            "the images lie on different grids; bring them onto one with --register rigid, "
+            "or --register resample where their headers can be trusted"
+        )
         raise GridError(message, grid_table(images, reference))
     from trifuse.register import registered
 
     aligned: list[Image] = []
     notes: list[str] = []
     for number, image in enumerate(images, start=1):
-        if image is grid:
+        if image is grid or (register == "resample" and same_grid(image, grid)):
             aligned.append(image)
             continue
+        if (
+            register != "resample"
+            and grid.frame_of_reference not in (None, "")
+            and image.frame_of_reference == grid.frame_of_reference
+        ):
+            notes.append(
+                f"source {number} names the reference's own frame of reference: compare with --register resample"
+            )
         placed, remark = placed_over(image, grid)
         result = registered(placed, grid, register, label=f"registering source {number}")
         aligned.append(result.image)

@@ -99,8 +99,8 @@ class Registered:
 def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label: str = "registering") -> Registered:
     """An image registered with `grid` and resampled onto it.
 
-    Colour images are registered by their luma and resampled channel by channel. Images that are constant or
-    fewer than four voxels thick are resampled by their geometry alone, with a remark.
+    "resample" optimises nothing. Colour images are registered by their luma and resampled channel by channel. Images
+    that are constant or fewer than four voxels thick are resampled by their geometry alone, with a remark.
 
     Raises:
         GridError: if a 2D image lies in another plane than the grid, or the two have nothing in common.
@@ -112,9 +112,9 @@ def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label
     idle = _cannot(fixed, moving)
     pair = Pair(fixed, moving)
     start = sitk.Transform(fixed.dims, sitk.sitkIdentity)
-    if idle:
+    if idle or kind == "resample":
         transform, information = start, None
-        remarks.append(idle)
+        remarks += [idle] if idle and kind != "resample" else []
     else:
         try:
             with _one_thread():

@@ -20,8 +20,11 @@ Sources = Annotated[
     ),
 ]
 Register = Annotated[
-    Literal["none", "rigid", "affine", "deformable"],
-    typer.Option(help="Bring all sources onto the grid of the reference; none demands that they share one."),
+    Literal["none", "resample", "rigid", "affine", "deformable"],
+    typer.Option(
+        help="Bring all sources onto the grid of the reference: by their headers alone (resample) or registered; "
+        "none demands that they share one."
+    ),
 ]
 Reference = Annotated[int, typer.Option(help="Which source's grid the result has, counted from 1.", min=1)]
 Scale = Annotated[int, typer.Option(help="Magnification: 1, 2, 4 or 8.")]
