@@ -10,7 +10,7 @@ import pytest
 from tests.train.conftest import made, save
 from trifuse.errors import GridError, InputError
 from trifuse.train.cases import cases
-from trifuse.train.recipe import Folder, Tables
+from trifuse.train.settings.data import Folder, Tables
 
 
 def test_a_table_gives_its_cases_by_split(table: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trifuse.errors import InputError
+from trifuse.errors import InputError, WeightsError
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import train
 from trifuse.train.export import halved, read, write
@@ -52,6 +52,25 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(table: Path, tmp_path: 
     losses = [[row["loss"] for row in rows(tmp_path / run / "log.csv")] for run in ("whole", "broken")]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 4
+
+
+def test_a_run_goes_on_from_weights(table: Path, tmp_path: Path) -> None:
+    train(recipe(table, 4), tmp_path / "first")
+    begun = tmp_path / "first" / "small.safetensors"
+    further = recipe(table, 1)
+    further.write_text(further.read_text().replace("2.0e-3", "1.0e-12") + f"start: {begun}\n")
+    train(further, tmp_path / "second")
+    states = [read(tmp_path / run / "small.safetensors")[0] for run in ("first", "second")]
+    assert all(torch.allclose(value, states[1][name], atol=1e-9) for name, value in states[0].items())
+
+
+def test_weights_of_another_shape_are_refused(table: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.safetensors", SourceSR(4, 1, 4, (2, 4)).state_dict(), {})
+    begun = recipe(table, 4)
+    begun.write_text(begun.read_text() + f"start: {other}\n")
+    with pytest.raises(WeightsError, match="another shape"):
+        train(begun, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_improves_on_bicubic(table: Path, tmp_path: Path) -> None:

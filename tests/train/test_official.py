@@ -12,7 +12,9 @@ from PIL import Image as Pillow
 from tests.golden.goldens import each
 from trifuse.errors import GridError, InputError
 from trifuse.train import official
-from trifuse.train.recipe import Diffusion, OfficialLayout, load
+from trifuse.train.recipe import load
+from trifuse.train.settings.data import OfficialLayout
+from trifuse.train.settings.diffusion import Diffusion
 
 CONFIGURATION = """
 {

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trifuse.errors import InputError
-from trifuse.train.recipe import Schedule, Tables, load
+from trifuse.train.recipe import Schedule, load
+from trifuse.train.settings.data import Tables
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
 TEXT = """

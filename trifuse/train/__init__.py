@@ -16,12 +16,13 @@ def train(recipe: Path, output: Path, *, resume: bool = False) -> dict[str, floa
     Raises:
         InputError: if the recipe, its data or the folder cannot be used.
     """
-    from trifuse.train.diffusing import DiffusionTask
+    from trifuse.train.export import restore
     from trifuse.train.loop import Trainer
-    from trifuse.train.recipe import SourceSR, load
-    from trifuse.train.source_sr import SourceSRTask
-    from trifuse.train.task import Task
+    from trifuse.train.recipe import load
+    from trifuse.train.settings import task_of
 
     read = load(recipe)
-    task: Task = SourceSRTask(read) if isinstance(read.model, SourceSR) else DiffusionTask(read)
+    task = task_of(read)
+    if read.start is not None:
+        restore(task.network, read.start)
     return Trainer(read, task, output, resume=resume).run()

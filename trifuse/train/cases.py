@@ -14,7 +14,7 @@ import numpy as np
 from trifuse.errors import GridError, InputError
 from trifuse.train.images import load
 from trifuse.train.official import found, partners
-from trifuse.train.recipe import Folder, Tables
+from trifuse.train.settings.data import Folder, Tables
 
 Phase = Literal["train", "val"]
 

@@ -29,7 +29,9 @@ from trifuse.train import export
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Deck, Phase, cases
 from trifuse.train.prepared import Maker, Square, Whole, bytes_of
-from trifuse.train.recipe import Diffusion, OfficialLayout, Recipe
+from trifuse.train.recipe import Recipe
+from trifuse.train.settings.data import OfficialLayout
+from trifuse.train.settings.diffusion import Diffusion
 from trifuse.train.source_sr import enlarge, single
 from trifuse.train.stacks import OfficialStacks, SingleStacks, SquareStacks, Stacks, WholeStacks
 from trifuse.train.task import Batch, Draw, psnr, tensor

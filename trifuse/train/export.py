@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trifuse.errors import WeightsError
 
@@ -59,6 +59,23 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: the weights cannot be read ({error})") from None
     return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}, metadata
+
+
+def restore(network: nn.Module, path: Path) -> None:
+    """Puts the weights of a file into a network, whatever wrappers it is in, to train on from them.
+
+    Raises:
+        WeightsError: if the file cannot be read, or belongs to a network of another shape.
+    """
+    state, _ = read(path)
+    wanted = network.state_dict()
+    shapes = {_plain(name): value.shape for name, value in wanted.items()}
+    differing = sorted(set(shapes.items()) ^ {(name, value.shape) for name, value in state.items()})
+    if differing:
+        raise WeightsError(
+            f"{path}: belongs to a network of another shape ({differing[0][0]}); mend model or start in the recipe"
+        )
+    network.load_state_dict({name: state[_plain(name)] for name in wanted})
 
 
 def digest(state: Mapping[str, Tensor]) -> str:

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from trifuse.errors import InputError
 from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
-from trifuse.train.recipe import Volumes
+from trifuse.train.settings.data import Volumes
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from trifuse.errors import GridError, InputError
 if TYPE_CHECKING:
     import torch
 
-    from trifuse.train.recipe import OfficialLayout, Recipe
+    from trifuse.train.recipe import Recipe
+    from trifuse.train.settings.data import OfficialLayout
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp"})
 

@@ -22,7 +22,7 @@ from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Case, Deck
 from trifuse.train.images import load
-from trifuse.train.recipe import Truth
+from trifuse.train.settings.diffusion import Truth
 
 Enlarge = Callable[[Pixels, Pixels], NDArray[np.float32]]
 """`(3, h, w)` small and `(3, H, W)` bicubic bytes -> `(3, H, W)` float32 in 0..1."""

@@ -6,102 +6,16 @@ A configuration file of the original SR3 and TFS-Diff programs (JSON with `//` c
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from trifuse.errors import InputError
-
-Expanded = Annotated[Path, AfterValidator(lambda path: Path(os.path.expandvars(path)).expanduser())]
-"""A path in which environment variables are replaced."""
-
-
-class Part(BaseModel):
-    """Base of all parts of a recipe: a field that does not exist is an error that names it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Volumes(Part):
-    """Volumes whose axial slices join the single pictures.
-
-    Attributes:
-        folder: one folder per patient, in it `ct.nii.gz`, `t1.nii.gz`, `pet.nii.gz`.
-        patients: names of the folders.
-        every: distance of the slices taken.
-    """
-
-    folder: Expanded
-    patients: tuple[str, ...]
-    every: int = Field(default=3, ge=1)
-
-
-class Tables(Part):
-    """Cases listed in CSV tables with the columns `case`, `split`, `path_1`, `path_2`, ... (and `kind`, `functional`).
-
-    Attributes:
-        tables: the files; paths in them are relative to the folder above the table's.
-        train, val: which `split` is which.
-        functional: only cases with a functional picture in validation (column `functional`).
-    """
-
-    kind: Literal["tables"] = "tables"
-    tables: tuple[Expanded, ...] = Field(min_length=1)
-    train: str = "train"
-    val: str = "val"
-    functional: bool = False
-
-
-class Folder(Part):
-    """A folder of registered pictures: one folder per modality with equal file names in each, or one per case.
-
-    Attributes:
-        folder: where they lie.
-        modalities: the sources in order: folder names (one folder per modality) or file stems (one per case).
-        truth: name of the folder (or stem) of fused pictures to learn from; made by a fusing method if not given.
-        held_out: share of the cases kept for validation, the last ones by name.
-    """
-
-    kind: Literal["folder"] = "folder"
-    folder: Expanded
-    modalities: tuple[str, ...] = Field(min_length=2)
-    truth: str | None = None
-    held_out: float = Field(default=0.1, ge=0, lt=1)
-
-
-class OfficialLayout(Part):
-    """The layout of the original programs: `1_sr_16_128/`, `2_sr_...`, `3_sr_...`, `hr_128/` and `1_lr_16/` ...
-
-    Attributes:
-        train, val: roots of the two sets; validation is left out if not given.
-        low, high: sides in pixels.
-        sources: 3 (TFS-Diff) or 1 (SR3: folders `sr_16_128`, `hr_128`, `lr_16`).
-    """
-
-    kind: Literal["official"] = "official"
-    train: Expanded
-    val: Expanded | None = None
-    low: int = Field(ge=1)
-    high: int = Field(ge=1)
-    sources: Literal[1, 3] = 3
-
-
-Data = Annotated[Tables | Folder | OfficialLayout, Field(discriminator="kind")]
-
-
-class Truth(Part):
-    """How the picture to learn is made from sources at full resolution.
-
-    Attributes:
-        method: a fusing method of this package.
-        options: its options.
-    """
-
-    method: str = "bitonicx"
-    options: dict[str, Any] = {}
+from trifuse.train.settings import Model
+from trifuse.train.settings.data import Data
+from trifuse.train.settings.part import Expanded, Part
 
 
 class Schedule(Part):
@@ -124,7 +38,7 @@ class Schedule(Part):
     warmup: int = Field(default=200, ge=0)
     cooldown: int = Field(default=0, ge=0)
     batch: int = Field(default=8, ge=1)
-    sides: dict[int, int] = {2: 64, 4: 128, 8: 192}
+    sides: dict[int, int] = Field(default_factory=lambda: {2: 64, 4: 128, 8: 192})
     clip: float = Field(default=0.5, gt=0)
     ema: float = Field(default=0.997, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -161,67 +75,6 @@ class Loss(Part):
     ssim: float = Field(default=0.0, ge=0)
 
 
-class SourceSR(Part):
-    """One-pass super-resolution of single sources.
-
-    Attributes:
-        width, blocks, fine: the network's shape.
-        shares: how often pictures of a kind (the beginning of the file name) are drawn; 1 where not named.
-        volumes: volumes whose slices join the pictures.
-        mse_from: from this step on the loss is the mean squared error alone.
-    """
-
-    task: Literal["source-sr"] = "source-sr"
-    width: int = 64
-    blocks: int = 6
-    fine: int = 16
-    shares: dict[str, float] = {}
-    volumes: Volumes | None = None
-    mse_from: int | None = None
-
-
-class Diffusion(Part):
-    """A conditional diffusion model that predicts the clean picture (x0).
-
-    Attributes:
-        task: "tfs-diff" (three sources, fused) or "sr3" (one picture, enlarged).
-        unshuffle: side of the blocks that are folded into channels before the U-Net and unfolded after it; 2 makes it
-            four times cheaper.
-        channels, multipliers, res_blocks, norm_groups, dropout: the U-Net's shape.
-        se_scope: where TMFA stands: on the condition (paper), on the whole input (program), or "none".
-        condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
-            further condition, and the residual to it predicted; "learned": those sources alone, and the residual to
-            the last one, for speed; "bicubic": the bicubic sources alone (paper).
-        upsampler: weights of a source-sr network.
-        pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
-        squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
-        square: their side in pixels.
-        shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
-            drawn; 1 where not named.
-        val_every: which of the validation cases are measured during training.
-        cache: folder for fused pictures and conditions.
-    """
-
-    task: Literal["tfs-diff", "sr3"]
-    unshuffle: int = Field(default=2, ge=1)
-    channels: int = 48
-    multipliers: tuple[int, ...] = (1, 2, 2)
-    res_blocks: int = 1
-    norm_groups: int = 8
-    dropout: float = 0.0
-    attention_levels: tuple[int, ...] = ()
-    se_scope: Literal["condition", "input", "none"] = "condition"
-    condition: Literal["closed-form", "learned", "bicubic"] = "closed-form"
-    upsampler: Expanded | None = None
-    truth: Truth = Truth()
-    pure_noise: float = Field(default=0.5, ge=0, le=1)
-    squares: int = Field(default=600, ge=1)
-    square: int = Field(default=128, ge=16)
-    shares: dict[str, float] = {}
-    val_every: int = Field(default=1, ge=1)
-    cache: Expanded = Path("cache")
-
-
 class Recipe(Part):
     """A training run.
 
@@ -230,6 +83,7 @@ class Recipe(Part):
         seed: from which everything random follows.
         data: the cases.
         model: the network and what it learns.
+        start: weights of an earlier run or of this package to go on from, instead of random ones.
         loss: weights of the loss terms.
         schedule: how long and how fast.
     """
@@ -237,7 +91,8 @@ class Recipe(Part):
     name: str
     seed: int = Field(default=0, ge=0)
     data: Data
-    model: Annotated[SourceSR | Diffusion, Field(discriminator="task")]
+    model: Model
+    start: Expanded | None = None
     loss: Loss = Loss()
     schedule: Schedule
 

@@ -15,8 +15,9 @@ from trifuse.train import augment, images, palettes
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Case, Phase, cases
 from trifuse.train.official import layout_of
-from trifuse.train.recipe import OfficialLayout, Recipe
-from trifuse.train.recipe import SourceSR as Settings
+from trifuse.train.recipe import Recipe
+from trifuse.train.settings.data import OfficialLayout
+from trifuse.train.settings.source_sr import SourceSR as Settings
 from trifuse.train.task import Batch, Draw, psnr, tensor
 
 

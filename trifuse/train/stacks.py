@@ -17,7 +17,7 @@ from trifuse.train.cases import Phase
 from trifuse.train.images import Bank, Picture
 from trifuse.train.official import OfficialFolder, layout_of
 from trifuse.train.prepared import Maker, Square, Whole
-from trifuse.train.recipe import OfficialLayout
+from trifuse.train.settings.data import OfficialLayout
 
 
 class Stacks(Protocol):

@@ -1,0 +1,64 @@
+"""Settings of the tasks `tfs-diff` and `sr3`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trifuse.train.settings.part import Expanded, Part
+
+
+class Truth(Part):
+    """How the picture to learn is made from sources at full resolution.
+
+    Attributes:
+        method: a fusing method of this package.
+        options: its options.
+    """
+
+    method: str = "bitonicx"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Diffusion(Part):
+    """A conditional diffusion model that predicts the clean picture (x0).
+
+    Attributes:
+        task: "tfs-diff" (three sources, fused) or "sr3" (one picture, enlarged).
+        unshuffle: side of the blocks that are folded into channels before the U-Net and unfolded after it; 2 makes it
+            four times cheaper.
+        channels, multipliers, res_blocks, norm_groups, dropout: the U-Net's shape.
+        se_scope: where TMFA stands: on the condition (paper), on the whole input (program), or "none".
+        condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
+            further condition, and the residual to it predicted; "learned": those sources alone, and the residual to
+            the last one, for speed; "bicubic": the bicubic sources alone (paper).
+        upsampler: weights of a source-sr network.
+        pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
+        squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
+        square: their side in pixels.
+        shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
+            drawn; 1 where not named.
+        val_every: which of the validation cases are measured during training.
+        cache: folder for fused pictures and conditions.
+    """
+
+    task: Literal["tfs-diff", "sr3"]
+    unshuffle: int = Field(default=2, ge=1)
+    channels: int = 48
+    multipliers: tuple[int, ...] = (1, 2, 2)
+    res_blocks: int = 1
+    norm_groups: int = 8
+    dropout: float = 0.0
+    attention_levels: tuple[int, ...] = ()
+    se_scope: Literal["condition", "input", "none"] = "condition"
+    condition: Literal["closed-form", "learned", "bicubic"] = "closed-form"
+    upsampler: Expanded | None = None
+    truth: Truth = Truth()
+    pure_noise: float = Field(default=0.5, ge=0, le=1)
+    squares: int = Field(default=600, ge=1)
+    square: int = Field(default=128, ge=16)
+    shares: dict[str, float] = Field(default_factory=dict)
+    val_every: int = Field(default=1, ge=1)
+    cache: Expanded = Path("cache")
