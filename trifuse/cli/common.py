@@ -39,6 +39,10 @@ Upsampler = Annotated[
 Axis = Annotated[int, typer.Option(min=0, max=2, help="Axis along which 2D methods slice a volume.")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on processors and GPUs that have it.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
+Units = Annotated[
+    Literal["native", "suv"],
+    typer.Option(help="PET from DICOM in the units of its file, or as SUVbw, refused where its header lacks it."),
+]
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into; made if it is not there.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]

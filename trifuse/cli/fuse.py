@@ -17,6 +17,7 @@ from trifuse.cli.common import (
     Scale,
     Seed,
     Sources,
+    Units,
     Upsample,
     Upsampler,
     answer,
@@ -58,6 +59,7 @@ def fuse(
     frame: Annotated[
         str | None, typer.Option(help="Of files with several frames (4D, dynamic PET): a number from 0, or mean.")
     ] = None,
+    units: Units = "native",
     keep_patient: Annotated[
         Path | None,
         typer.Option(help="DICOM output: file or folder whose patient and study it joins; anonymous otherwise."),
@@ -84,9 +86,10 @@ def fuse(
     chosen = parse_frame(frame)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
+    as_they_are = chosen is None and units == "native"
     with progress(quiet=json):
         fused = fusion.fuse(
-            sources if chosen is None else [io.read(path, frame=chosen) for path in sources],
+            sources if as_they_are else [io.read(path, frame=chosen, units=units) for path in sources],
             method,
             scale=scale,
             samples=samples,

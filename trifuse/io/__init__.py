@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from trifuse.errors import InputError, OptionError
-from trifuse.image import Image
-from trifuse.io.request import Frame, Request, memory_limit, one_line
-from trifuse.io.sniff import kind_of
+from trifuse.image import Image, Modality
+from trifuse.io.request import Frame, Request, Units, memory_limit, one_line
+from trifuse.io.sniff import Kind, kind_of
 from trifuse.io.whole import publish
 
 Bits = Literal[8, 16, 32]
@@ -66,24 +66,29 @@ def to_image(source: Any) -> Image:
     return arrays.to_image(source)
 
 
-def read(path: str | Path, *, frame: Frame = None, limit: int | None = None) -> Image:
+def read(path: str | Path, *, frame: Frame = None, limit: int | None = None, units: Units = "native") -> Image:
     """Reads an image file, or the DICOM series in a folder.
 
     Args:
         path: PNG, JPEG, BMP, GIF, TIFF, NIfTI or DICOM file, told by its content; or a folder with one DICOM series.
-        frame: which frame of a file with several (4D NIfTI, TIFF pages, animations, DICOM frames), from 0, or
-            "mean" for their average.
+        frame: which frame of a file or series with several (4D NIfTI, dynamic DICOM series, TIFF pages, animations),
+            from 0, or "mean" for their average: of dynamic PET weighted by the frames' durations where they are known.
         limit: most bytes that the pixels may take as float32; the environment variable TRIFUSE_MAX_BYTES or 2 GiB
             if not given. The header is checked before anything is decoded.
+        units: "suv" turns PET from DICOM into SUVbw (see `trifuse.io.dicom.suv`) and leaves other images alone;
+            "native" keeps all numbers.
 
     Raises:
-        InputError: if it is missing, unreadable, damaged, too large, of no known kind, or holds several images.
-        OptionError: if `frame` or `limit` means nothing.
+        InputError: if it is missing, unreadable, damaged, too large, of no known kind, or holds several images; or
+            if it is a PET whose header does not allow SUV, where they are asked for.
+        OptionError: if `frame`, `limit` or `units` means nothing.
     """
     if not (frame is None or frame == "mean" or (isinstance(frame, int) and not isinstance(frame, bool))):
         raise OptionError(f"frame={frame!r} chooses nothing; give a number from 0, or 'mean'")
+    if units not in get_args(Units):
+        raise OptionError(f"units={units!r} is not known; choose {', '.join(get_args(Units))}")
     path = Path(path)
-    request = Request(origin=one_line(path), path=path, frame=frame, limit=memory_limit(limit))
+    request = Request(origin=one_line(path), path=path, frame=frame, limit=memory_limit(limit), units=units)
     if _is_folder(path):
         from trifuse.io import dicom
 
@@ -93,6 +98,17 @@ def read(path: str | Path, *, frame: Frame = None, limit: int | None = None) -> 
         from trifuse.io import dicom
 
         return dicom.read_file(request)
+    image = _read_other(request, kind)
+    if units == "suv" and image.modality is Modality.PET:
+        raise InputError(
+            f"{request.origin}: {kind.upper()} keeps neither dose nor weight, which SUV need; give the DICOM series, "
+            "or read it in its own units"
+        )
+    return image
+
+
+def _read_other(request: Request, kind: Kind) -> Image:
+    """Anything but DICOM."""
     if kind == "nifti":
         from trifuse.io import nifti
 

@@ -4,6 +4,7 @@ else the qform, else voxels of the header's size centred on the origin."""
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from trifuse.errors import InputError
 from trifuse.image import Image, guess_modality
+from trifuse.io.average import mean_weights
 from trifuse.io.display import grey_if_equal, levels, over_black, scan_window
 from trifuse.io.guard import guarded
 from trifuse.io.request import Request
@@ -27,8 +29,9 @@ _RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 def read(request: Request) -> Image:
     """NIfTI file as an image on its own voxel axes, native values as nibabel scales them.
 
-    Volumes of one 3D grid over time or contrast (4D) need `frame`. RGB and RGBA voxels become colour. A header in
-    metres or micrometres is brought to millimetres.
+    Volumes of one 3D grid over time or contrast (4D) need `frame`; "mean" weights them by the `FrameDuration` of a BIDS
+    file beside it, where there is one (Brain Imaging Data Structure 1.10, PET). RGB and RGBA voxels become colour. A
+    header in metres or micrometres is brought to millimetres.
 
     Raises:
         InputError: if it is damaged, truncated, too large, complex, or 4D and no frame is chosen.
@@ -63,10 +66,11 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
     frames = request.choose(int(np.prod(shape[3:], dtype=np.int64)), "volumes (4D)")
     notes: tuple[str, ...]
     if len(frames) > 1:
+        weights, note = mean_weights(_durations(request, len(frames)), "volumes")
         total = np.zeros((colours if colours < 4 else 3, *shape[:3]))
-        for index in frames:
-            total += _channels(_frame(loaded, shape, index), request)[0]
-        values, notes = total / len(frames), (f"mean of {len(frames)} volumes",)
+        for index, weight in zip(frames, weights, strict=True):
+            total += weight * _channels(_frame(loaded, shape, index), request)[0]
+        values, notes = total, (note,)
     else:
         values, notes = _channels(_frame(loaded, shape, frames[0]), request)
     values = grey_if_equal(values)
@@ -129,6 +133,20 @@ def _frame(loaded: Any, shape: tuple[int, ...], index: int) -> NDArray[Any]:
         return np.asanyarray(loaded.dataobj)
     where = (slice(None),) * min(len(shape), 3) + tuple(int(i) for i in picked) + trailing
     return np.asanyarray(loaded.dataobj[where])
+
+
+def _durations(request: Request, count: int) -> list[float | None]:
+    """Seconds that each frame was measured, from the BIDS file beside it (`pet.json` beside `pet.nii.gz`)."""
+    name = request.path.name
+    for suffix in (".gz", ".nii"):
+        name = name.removesuffix(suffix)
+    beside = request.path.with_name(f"{name}.json")
+    try:
+        told = json.loads(beside.read_text(encoding="utf-8"))["FrameDuration"]
+        seconds = [float(length) for length in told]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [None] * count
+    return [*seconds] if len(seconds) == count else [None] * count
 
 
 def _channels(data: NDArray[Any], request: Request) -> tuple[NDArray[Any], tuple[str, ...]]:

@@ -14,6 +14,9 @@ from trifuse.errors import InputError, OptionError
 Frame = int | Literal["mean"] | None
 """One frame of a file that holds several, counted from 0; "mean" for their average; None if there must be one."""
 
+Units = Literal["native", "suv"]
+"""What the numbers of a PET mean: as the file has them, or standardised uptake values."""
+
 DEFAULT_LIMIT = 2**31
 IMPLAUSIBLE = 10_000
 """Values per byte of file that no picture or scan reaches: deflate packs 1032 to 1 at best, GIF 8190 to 1."""
@@ -30,12 +33,14 @@ class Request:
         path: where it lies (a name without a file for objects that are in memory already).
         frame: see `Frame`.
         limit: most bytes that the decoded pixels may take as float32.
+        units: see `Units`.
     """
 
     origin: str
     path: Path
     frame: Frame = None
     limit: int = DEFAULT_LIMIT
+    units: Units = "native"
 
     def check_size(self, shape: Sequence[int]) -> None:
         """Refuses what the header announces if it is empty, larger than the limit, or more than the file can hold.

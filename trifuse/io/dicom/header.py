@@ -57,6 +57,13 @@ _USED = (
     "WindowCenter",
     "WindowWidth",
     "VOILUTFunction",
+    "TemporalPositionIdentifier",
+    "FrameReferenceTime",
+    "AcquisitionDateTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "TriggerTime",
+    "ActualFrameDuration",
 )
 """Attributes that reading asks for."""
 
@@ -180,7 +187,14 @@ def rescaled(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
     return values.astype(np.float64) * slope + intercept
 
 
-def as_image(values: NDArray[Any], affine: NDArray[np.float64], header: Dataset, request: Request) -> Image:
+def as_image(
+    values: NDArray[Any],
+    affine: NDArray[np.float64],
+    header: Dataset,
+    request: Request,
+    *,
+    notes: tuple[str, ...] = (),
+) -> Image:
     """Image of native values `(C, *space)`; `header` is that of a frame in the middle.
 
     Raises:
@@ -197,7 +211,13 @@ def as_image(values: NDArray[Any], affine: NDArray[np.float64], header: Dataset,
         window = window[::-1]
     frame = str(header.get("FrameOfReferenceUID") or "") or None
     return Image.from_native(
-        values, affine=affine, modality=made_by, window=window, origin=request.origin, frame_of_reference=frame
+        values,
+        affine=affine,
+        modality=made_by,
+        window=window,
+        origin=request.origin,
+        notes=notes,
+        frame_of_reference=frame,
     )
 
 

@@ -16,7 +16,9 @@ from trifuse.image import Image
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom import header as headers
 from trifuse.io.dicom.codec import decoded
+from trifuse.io.dicom.dynamic import over_time, time_points
 from trifuse.io.dicom.frames import PIXELS, check_pixels, frame_count, is_image, load, native_values, read_file
+from trifuse.io.dicom.suv import in_suv
 from trifuse.io.guard import guarded
 from trifuse.io.request import Request, one_line
 from trifuse.io.sniff import is_dicom
@@ -32,8 +34,9 @@ _ORIENTATION_TOLERANCE = 1e-4
 def read_folder(request: Request) -> Image:
     """The DICOM series in a folder as a volume (column, row, slice), slices sorted along their normal.
 
-    File names play no part. Files that are no DICOM images (text, directories, structured reports) are passed over,
-    but one that is named `.dcm` and cannot be read is an error: a slice would be missing. Subfolders are not searched.
+    Of a dynamic series `frame` chooses the volume of one time, or the mean of all. File names play no part. Files that
+    are no DICOM images (text, directories, structured reports) are passed over, but one that is named `.dcm` and cannot
+    be read is an error: a slice would be missing. Subfolders are not searched.
 
     Raises:
         InputError: if there is no image, or the images are of several series, frames of reference or sizes, or
@@ -42,30 +45,42 @@ def read_folder(request: Request) -> Image:
     found = _image_files(request)
     if len(found) == 1:
         return read_file(replace(request, path=found[0].path, origin=one_line(found[0].path)))
-    if request.frame is not None:
-        raise InputError(f"{request.origin}: frame= is not for a series folder; give the file of the slice instead")
     with guarded(request.origin, "DICOM series"):
         flat = [piece.header for piece in found]
-        _check_one_series([piece.dataset for piece in found], flat, request)
+        datasets = [piece.dataset for piece in found]
+        _check_one_series(datasets, flat, request)
+        points = time_points(flat)
+        if len(points) == 1 and isinstance(request.frame, int):
+            raise InputError(f"{request.origin}: frame= is not for a series folder; give the file of the slice instead")
         samples = int(flat[0].get("SamplesPerPixel") or 1)
-        request.check_size((len(flat), int(flat[0].Rows), int(flat[0].Columns), samples))
-        return stacked(flat, lambda index: _native(found[index], request), request)
+        request.check_size((len(points[0]), int(flat[0].Rows), int(flat[0].Columns), samples))
+        image = stacked(flat, lambda index: _native(found[index], request), request)
+        return in_suv(image, datasets, request) if request.units == "suv" else image
 
 
 def stacked(flat: Sequence[Dataset], native: Callable[[int], NDArray[Any]], request: Request) -> Image:
     """Volume of frames that their headers place at equal distances along their common normal.
+
+    Of a dynamic series, the time point that the request chooses, or their mean.
 
     Args:
         flat: header of each frame (see `frame_header`), in any order.
         native: native values `(C, rows, columns)` of frame i.
 
     Raises:
-        InputError: if the frames form no volume.
+        InputError: if the frames form no volume, or several over time of which none is chosen.
     """
-    order, affine = volume_order(flat, request.origin)
-    planes = [native(index) for index in track(order, "slices")]
-    values = np.stack(planes, axis=-1).swapaxes(1, 2)
-    return headers.as_image(values, affine, flat[order[len(order) // 2]], request)
+
+    def volume(numbers: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        order, affine = volume_order([flat[number] for number in numbers], request.origin)
+        planes = [native(numbers[index]) for index in track(order, "slices")]
+        return np.stack(planes, axis=-1).swapaxes(1, 2), affine
+
+    points = time_points(flat)
+    if len(points) > 1:
+        return over_time(points, flat, volume, request)
+    order, _ = volume_order(flat, request.origin)
+    return headers.as_image(*volume(range(len(flat))), flat[order[len(order) // 2]], request)
 
 
 def volume_order(flat: Sequence[Dataset], origin: str) -> tuple[list[int], NDArray[np.float64]]:
