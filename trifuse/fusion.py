@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from trifuse.adaptation import Precision, Settings, Upsample, Upsampler, adaptat
 from trifuse.errors import OptionError
 from trifuse.image import PICTURE_AFFINE, Image, Modality, scaled_affine
 from trifuse.methods import get
-from trifuse.methods.base import Method, Spread, configure
+from trifuse.methods.base import Drawer, Drawing, Method, Spread, configure
 from trifuse.progress import track
 from trifuse.random import Random
 
@@ -163,7 +163,10 @@ def nested(images: Sequence[Image]) -> bool:
 def _sampled(
     method: Method, sources: list[Tensor], settings: Settings, samples: int, seed: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Mean over seeds, and standard deviation if there is one to tell."""
+    """Mean over seeds (or a drawer's own estimate), and standard deviation if there is one to tell."""
+    if samples > 1 and isinstance(method, Drawer):
+        method = cast(Method, Drawing(method, samples))
+        samples = 1
     if samples == 1 or not method.card.stochastic:
         result = run(method, sources, settings, Random(seed))
         if isinstance(result, Spread):

@@ -9,7 +9,6 @@ import torch
 
 from trifuse.diffusion import learned
 from trifuse.errors import OptionError, WeightsError
-from trifuse.nets.folded import Residual
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train.export import write
 
@@ -46,10 +45,12 @@ def test_absent_weights_are_an_error() -> None:
         learned.enlarged(torch.rand(1, 1, 4, 4), 2, checkpoint="nowhere")
 
 
-def test_a_residual_network_adds_to_the_last_picture_of_its_condition() -> None:
-    class Ones(torch.nn.Module):
-        def forward(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-            return torch.ones_like(x[:, :3])
-
-    x = torch.rand(1, 15, 4, 4)
-    assert torch.equal(Residual(Ones())(x, torch.ones(1)), x[:, 9:12] + 1)
+def test_poses_are_averaged(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path)
+    source = torch.rand(1, 3, 5, 6)
+    mirrored = learned.enlarged(source.flip(3), 2, checkpoint=path, poses=8).flip(3)
+    turned = learned.enlarged(source.transpose(2, 3), 2, checkpoint=path, poses=8).transpose(2, 3)
+    averaged = learned.enlarged(source, 2, checkpoint=path, poses=8)
+    torch.testing.assert_close(averaged, mirrored, atol=1e-5, rtol=0)
+    torch.testing.assert_close(averaged, turned, atol=1e-5, rtol=0)
+    assert (averaged - learned.enlarged(source, 2, checkpoint=path)).abs().max() > 1e-4

@@ -73,7 +73,7 @@ def test_an_untrained_network_says_nearly_the_closed_form(table: Path) -> None:
     task = DiffusionTask(load(closed_form(table)))
     assert task.held_out is not None
     condition = torch.from_numpy(np.array(task.held_out.whole(0, 2)[None, :-3])).float() / 127.5 - 1
-    said = task.one_step(task.network.eval(), condition)
+    said = task.one_step(task.network.eval(), condition, 2)
     assert (said - (condition[:, -3:] + 1) / 2).abs().max() < 0.1
 
 
@@ -91,8 +91,9 @@ def test_trained_weights_are_those_of_the_method(table: Path, tmp_path: Path, sc
     task.network.load_state_dict(saved["ema"])
     assert task.held_out is not None
     condition = torch.from_numpy(np.array(task.held_out.whole(0, 2)[None, :-3])).float() / 127.5 - 1
-    drawn = (model.sample(condition, Random(1)).clamp(-1, 1) + 1) / 2
-    assert (drawn - task.one_step(task.network.eval(), condition)).abs().mean() < 0.01
+    assert model.behaviour.deviation == task.deviation
+    drawn = (model.sample(condition, Random(1), scale=2).clamp(-1, 1) + 1) / 2
+    assert (drawn - task.one_step(task.network.eval(), condition, 2)).abs().mean() < 0.01
 
 
 def test_bicubic_condition_is_the_papers(table: Path, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_bicubic_condition_is_the_papers(table: Path, tmp_path: Path) -> None:
     path = recipe(tmp_path, data=data, model="condition: bicubic, truth: {method: mean}, squares: 4, square: 40")
     task = DiffusionTask(load(path))
     assert task.batch(Draw(0, 0))["condition"].shape == (2, 9, 32, 32)
-    assert not task.behaviour.residual
+    assert task.behaviour.base == "brightest"
     assert task.behaviour.conditions == ("sources",)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from trifuse import resize
+from trifuse import colour, resize
 
 
 def enlarged(source: Tensor, scale: int) -> Tensor:
@@ -59,3 +61,23 @@ def _grid(images: Tensor, gap: int = 2) -> Tensor:
         left = (index % columns) * (width + gap) + gap
         grid[:, top : top + height, left : left + width] = image
     return grid
+
+
+def last(condition: Tensor) -> Tensor:
+    """The last picture of a condition `(B, 3 n, H, W)`: `(B, 3, H, W)`."""
+    return condition[:, -3:]
+
+
+def brightest(condition: Tensor) -> Tensor:
+    """The largest luma of a condition's pictures with their merged chroma: `(B, 3 n, H, W)` -> `(B, 3, H, W)`.
+
+    The maximum rule of the literature, which costs nothing and lies near to what BitonicX chooses.
+    """
+    pictures = to_display(condition).unflatten(1, (-1, 3)).unbind(dim=1)
+    lumas, chromas = zip(*(colour.split(picture) for picture in pictures), strict=True)
+    largest = torch.stack(lumas).amax(dim=0)
+    return colour.join(largest, colour.merge_chroma(chromas)).clamp(0, 1) * 2 - 1
+
+
+BASES: dict[str, Callable[[Tensor], Tensor | None]] = {"none": lambda _: None, "last": last, "brightest": brightest}
+"""Pictures that a diffusion may be relative to, from its condition (values -1..1)."""

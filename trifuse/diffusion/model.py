@@ -18,11 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from trifuse import weights
+from trifuse.diffusion.conditions import BASES
 from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
 from trifuse.errors import OptionError, WeightsError
-from trifuse.nets.folded import Folded, Residual
+from trifuse.nets.folded import Folded
 from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
 from trifuse.random import Random
@@ -32,17 +33,21 @@ METADATA = "trifuse"
 
 
 class Behaviour(BaseModel):
-    """What the weights themselves do not say about a model.
+    r"""What the weights themselves do not say about a model.
 
     Attributes:
         prediction: what the network predicts: "noise", "x0" or "v".
         norm_groups: groups of its normalisations.
         conditions: names of the pictures it is conditioned on, in the order of its channels; those that exist are
             said by the method that uses the model.
-        residual: whether the network says what is to be added to the last picture of the condition.
+        base: the picture that the diffusion is relative to (`conditions.BASES`): what is noised and denoised is
+            \((x - base) / d\), so that noise is counted in units of what the condition leaves open.
+        deviation: d at each scale, root mean square of x - base in training; 1 for scales not named.
         unfold: side of the blocks that are folded into channels (1: none).
         sampler: name of the sampler it is best walked with.
-        steps: evaluations of the network that lose nothing measurable.
+        steps: evaluations of the network that lose nothing measurable; one step from pure noise gives the mean of what
+            is probable.
+        draw_steps: evaluations that make one draw from what is probable.
         noise_max, noise_min: where the walk begins and ends, as noise of the unscaled image (values -1..1).
     """
 
@@ -51,10 +56,12 @@ class Behaviour(BaseModel):
     prediction: Literal["noise", "x0", "v"] = "noise"
     norm_groups: int = Field(default=32, ge=1)
     conditions: tuple[str, ...] = ("sources",)
-    residual: bool = False
+    base: Literal["none", "last", "brightest"] = "none"
+    deviation: dict[int, float] = Field(default_factory=dict)
     unfold: int = Field(default=1, ge=1)
     sampler: str = "dpm++2m"
     steps: int = Field(default=20, ge=1)
+    draw_steps: int = Field(default=20, ge=1)
     noise_max: float = Field(default=20.0, gt=0)
     noise_min: float = Field(default=0.002, gt=0)
 
@@ -114,10 +121,11 @@ class Model:
             raise OptionError(f"{steps} sampling steps make no picture; give 1 or more")
         return to_clean(uniform_lambda(steps, self.behaviour.noise_max, self.behaviour.noise_min))
 
-    def sample(self, condition: Tensor, random: Random, walk: Walk | None = None) -> Tensor:
+    def sample(self, condition: Tensor, random: Random, walk: Walk | None = None, scale: int = 1) -> Tensor:
         """Draws images `(B, image_channels, H, W)`, values -1..1, for conditions `(B, condition_channels, H, W)`.
 
-        The state of the walk is float32 whatever the type of the weights.
+        The state of the walk is float32 whatever the type of the weights. `scale` is the magnification that the
+        condition was made at.
 
         Raises:
             OptionError: if the sampler does not exist, or the number of steps cannot be.
@@ -127,11 +135,14 @@ class Model:
         if name not in SAMPLERS:
             raise OptionError(f"no sampler is called {name!r}; there are: {', '.join(SAMPLERS)}")
         time = self.schedule.index_of if self.shape.config.embedding == "index" else float
-        denoise = NetworkDenoiser(self.network, condition, prediction(self.behaviour.prediction), time=time)
+        base = BASES[self.behaviour.base](condition)
+        clamp = 1.0 if base is None else None
+        denoise = NetworkDenoiser(self.network, condition, prediction(self.behaviour.prediction), clamp, time)
         noise = gaussian(random)
         batch, _, height, width = condition.shape
         start = noise(condition.new_empty((batch, self.image_channels, height, width)))
-        return sample(SAMPLERS[name], denoise, start, self.levels(walk), noise)
+        drawn = sample(SAMPLERS[name], denoise, start, self.levels(walk), noise)
+        return drawn if base is None else (base + self.behaviour.deviation.get(scale, 1.0) * drawn).clamp(-1, 1)
 
 
 def load(
@@ -166,15 +177,8 @@ def _load(path: Path, _stamp: int, norm_groups: int | None, device: str, dtype: 
         raise WeightsError(f"{path}: {error}") from None
     schedule = schedule_of(state)
     shape = for_inference(shape, device=device, dtype=dtype)
-    network = wrapped(shape, behaviour)
+    network = Folded(shape, behaviour.unfold) if behaviour.unfold > 1 else shape
     return Model(network, shape, behaviour, schedule)
-
-
-def wrapped(network: nn.Module, behaviour: Behaviour, channels: int = 3) -> nn.Module:
-    """A network as its behaviour asks: on folded pixels, relative to the last picture of the condition, or as it is."""
-    if behaviour.unfold > 1:
-        network = Folded(network, behaviour.unfold)
-    return Residual(network, channels) if behaviour.residual else network
 
 
 def behaviour_of(path: str | Path) -> Behaviour:

@@ -35,5 +35,5 @@ def upsample(x: Tensor, scale: int, random: Random, *, checkpoint: str = "sr3", 
         raise WeightsError(
             f"weights {checkpoint!r} take {model.condition_channels} condition channels; SR3 upsampling needs 3"
         )
-    drawn = to_display(model.sample(enlarged(x, scale), random, walk))
+    drawn = to_display(model.sample(enlarged(x, scale), random, walk, scale))
     return drawn.mean(dim=1, keepdim=True) if x.shape[1] == 1 else drawn

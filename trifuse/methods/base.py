@@ -100,6 +100,37 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class Drawer(Method, Protocol):
+    """A stochastic method that shares work between draws, or knows a better estimate than their mean."""
+
+    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Spread:
+        """The best estimate and the standard deviation `(B, 1, *space)` over `count` draws; else like `fuse`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A drawer whose `fuse` makes several draws, for the route.
+
+    Attributes:
+        method: what draws.
+        count: number of draws.
+    """
+
+    method: Drawer
+    count: int
+
+    @property
+    def card(self) -> Card:
+        """The method's."""
+        return self.method.card
+
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Spread:
+        """See `Drawer.draws`."""
+        return self.method.draws(sources, scale=scale, random=random, count=self.count)
+
+
 M = TypeVar("M", bound=type)
 
 

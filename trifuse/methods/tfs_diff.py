@@ -15,6 +15,7 @@ from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Model, Walk, load
 from trifuse.errors import WeightsError
 from trifuse.methods.base import Card, Spread, method
+from trifuse.progress import track
 from trifuse.random import Random
 
 Condition = Callable[[Sequence[Tensor], int, Random], Tensor]
@@ -77,16 +78,39 @@ class TFSDiff:
             WeightsError: if there are no weights, or they belong to another network.
         """
         model = self._model(sources[0].device)
-        three = triple(sources)
-        if scale == 1 and model.behaviour.conditions == ("learned-bitonicx",):
-            fused = _closed_form([source.float().expand(-1, 3, -1, -1) for source in three], random)
-        else:
-            names = model.behaviour.conditions
-            condition = torch.cat([CONDITIONS[name](three, scale, random) for name in names], dim=1)
-            walk = Walk(self.sampler, self.steps, as_published=self.variant == "reference")
-            fused = to_display(model.sample(condition, random, walk))
-        grey = all(source.shape[1] == 1 for source in sources)
-        return fused.mean(dim=1, keepdim=True) if grey else fused
+        if _is_closed_form(model, scale):
+            return _in_kind(_sharp(sources, random), sources)
+        condition = _condition(model, sources, scale, random)
+        return _in_kind(to_display(model.sample(condition, random, self._walk, scale)), sources)
+
+    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Spread:
+        """Estimate and standard deviation over draws that share one condition; see `Drawer.draws`.
+
+        Draw i has the seed `random.seed + i`. The estimate is the picture of `fuse` where the weights make it in one
+        step, which is the mean of what is probable, and the mean of the draws otherwise.
+
+        Raises:
+            WeightsError: if there are no weights, or they belong to another network.
+        """
+        model = self._model(sources[0].device)
+        if _is_closed_form(model, scale):
+            fused = _in_kind(_sharp(sources, random), sources)
+            return Spread(fused, torch.zeros_like(fused[:, :1]))
+        condition = _condition(model, sources, scale, random)
+
+        def drawn(seed: int, walk: Walk) -> Tensor:
+            return _in_kind(to_display(model.sample(condition, Random(seed), walk, scale)), sources)
+
+        as_they_want = self._walk == Walk(self.sampler)
+        walk = Walk(self.sampler, model.behaviour.draw_steps) if as_they_want else self._walk
+        pictures = torch.stack([drawn(random.seed + index, walk) for index in track(range(count), "draws")])
+        in_one_step = as_they_want and model.behaviour.steps == 1
+        estimate = drawn(random.seed, self._walk) if in_one_step else pictures.mean(dim=0)
+        return Spread(estimate, pictures.std(dim=0).mean(dim=1, keepdim=True))
+
+    @property
+    def _walk(self) -> Walk:
+        return Walk(self.sampler, self.steps, as_published=self.variant == "reference")
 
     def _model(self, device: torch.device) -> Model:
         name = self.weights or SHIPPED[self.quality]
@@ -121,6 +145,27 @@ def triple(sources: Sequence[Tensor]) -> list[Tensor]:
     return [first, first, second]
 
 
+def _is_closed_form(model: Model, scale: int) -> bool:
+    """Whether the closed form is the answer: nothing is missing at x1 for weights that were taught to add to it."""
+    return scale == 1 and bool(model.behaviour.deviation) and 1 not in model.behaviour.deviation
+
+
+def _sharp(sources: Sequence[Tensor], random: Random) -> Tensor:
+    """The closed form of sources at full resolution."""
+    return _closed_form([source.float().expand(-1, 3, -1, -1) for source in triple(sources)], random)
+
+
+def _condition(model: Model, sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    """All pictures that a model asks for, values -1..1."""
+    three = triple(sources)
+    return torch.cat([CONDITIONS[name](three, scale, random) for name in model.behaviour.conditions], dim=1)
+
+
+def _in_kind(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """Grey if all sources are."""
+    return fused.mean(dim=1, keepdim=True) if all(source.shape[1] == 1 for source in sources) else fused
+
+
 def is_grey(source: Tensor) -> bool:
     """Whether a source `(B, C, H, W)` has one channel, or three that hardly differ."""
     return source.shape[1] == 1 or float((source.amax(dim=1) - source.amin(dim=1)).max()) < 0.02
@@ -137,7 +182,7 @@ def _bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
 
 def _learned_bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
     """The sources, enlarged by a trained one-pass network, and the closed-form fusion of those."""
-    larger = [learned.enlarged(source, scale) for source in sources]
+    larger = [learned.enlarged(source, scale, poses=learned.POSES.get(scale, 1)) for source in sources]
     return torch.cat([*larger, _closed_form(larger, random)], dim=1) * 2 - 1
 
 

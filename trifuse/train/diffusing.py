@@ -1,27 +1,35 @@
 r"""The tasks of the diffusion models: TFS-Diff (three sources, fused and enlarged) and SR3 (one picture, enlarged).
 
-The network predicts the clean picture \(x_0\) from \(x_a = a x_0 + s z\) at a level drawn evenly in angle
-(\(a = \cos(u \pi / 2)\), the cosine schedule in continuous time); a share of the batch is at the noisiest level, where
-the network's answer is the posterior mean and one step of sampling makes the whole picture (spec of distortion-optimal
-sampling: a posterior draw has twice the least mean squared error). For TFS-Diff the condition holds the fusion of
-upsampled sources in closed form, and the network says what is missing from it.
+The condition gives a picture \(b\) that is near the answer \(p\): the fusion in closed form of upsampled sources, the
+brightest source, or for SR3 the bicubic picture. What is diffused is what is missing from it in units of its own size,
+\(x_0 = (p - b) / d\), d the root mean square of \(p - b\) at each scale, so that \(x_0\) has unit variance. The network
+predicts the velocity \(v = a z - s x_0\) from \(x = a x_0 + s z\), which for unit variance is the preconditioning of
+Karras et al. (NeurIPS 2022, Table 1): input, output and target have unit variance at every level.
+
+Levels are drawn evenly in angle (\(a = \cos(u \pi / 2)\), the cosine schedule in continuous time); a share of the batch
+is at the noisiest level, where the answer is the posterior mean and one step of sampling makes the whole picture (a
+draw from the posterior has twice the least mean squared error).
 """
 
 from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trifuse.diffusion import denoiser, losses
-from trifuse.diffusion.model import METADATA, Behaviour, wrapped
+from trifuse.diffusion.conditions import brightest, last
+from trifuse.diffusion.learned import POSES
+from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.schedule import noise_of
 from trifuse.errors import InputError
+from trifuse.nets.folded import Folded
 from trifuse.nets.source_sr import SourceSR
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
@@ -49,12 +57,10 @@ class DiffusionTask:
         self.scales = tuple(recipe.schedule.sides)
         torch.manual_seed(recipe.seed)
         unet = SR3UNet(self._config())
-        if self._knows_base:  # training starts from the known picture
-            last = unet.final_conv.block[3]
-            with torch.no_grad():
-                for parameter in last.parameters():
-                    parameter.mul_(0.05)
-        network = wrapped(unet, self.behaviour)
+        with torch.no_grad():  # training starts from the known picture
+            for parameter in unet.final_conv.block[3].parameters():
+                parameter.mul_(0.05)
+        network = Folded(unet, self.settings.unshuffle)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @cached_property
@@ -63,20 +69,37 @@ class DiffusionTask:
         settings = self.settings
         names = {"closed-form": "learned-bitonicx", "learned": "learned", "bicubic": "sources"}
         return Behaviour(
-            prediction="x0",
+            prediction="v",
             norm_groups=settings.norm_groups,
             conditions=("sources" if settings.task == "sr3" else names[settings.condition],),
-            residual=self._knows_base,
+            base=self._base,
+            deviation=self.deviation,
             unfold=settings.unshuffle,
-            sampler="ddim",
+            sampler="dpm++2m",
             steps=1,
+            draw_steps=8,
             noise_max=round(float(noise_of(NOISIEST)), 3),
         )
 
     @property
-    def _knows_base(self) -> bool:
-        """Whether the condition ends with a picture that is near the answer."""
-        return self.settings.task == "sr3" or self.settings.condition != "bicubic"
+    def _base(self) -> Literal["last", "brightest"]:
+        """Which picture of the condition is near the answer."""
+        return "last" if self.settings.task == "sr3" or self.settings.condition == "closed-form" else "brightest"
+
+    def _known(self, condition: Tensor) -> Tensor:
+        """That picture `(B, 3, H, W)`, values -1..1."""
+        return last(condition) if self._base == "last" else brightest(condition)
+
+    @cached_property
+    def deviation(self) -> dict[int, float]:
+        """Root mean square of what is missing from the base at each scale, over patches of the training set."""
+        random = np.random.default_rng([self.recipe.seed, 3])
+        measured = {}
+        for scale, side in self.recipe.schedule.sides.items():
+            both = tensor(np.stack([self.stacks.patch(scale, side, random) for _ in range(64)])) * 2 - 1
+            missing = both[:, -3:] - self._known(both[:, :-3])
+            measured[scale] = round(max(float(missing.square().mean().sqrt()), 1e-3), 4)
+        return measured
 
     def _config(self) -> UNetConfig:
         settings = self.settings
@@ -129,14 +152,16 @@ class DiffusionTask:
             raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
         state, _ = export.read(settings.upsampler)
         network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        key = export.digest(state)
+        key = f"{export.digest(state)} {sorted(POSES.items())}"
         closed = settings.condition == "closed-form"
-        return Maker(
-            settings.truth, lambda small, bicubic: enlarge(network, small, bicubic), closed, settings.cache, key
-        )
+
+        def larger(small: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
+            return enlarge(network, small, bicubic, POSES.get(bicubic.shape[-1] // small.shape[-1], 1))
+
+        return Maker(settings.truth, larger, closed, settings.cache, key)
 
     def batch(self, draw: Draw) -> Batch:
-        """Condition and clean pictures in -1..1, levels and noise."""
+        """Condition and clean pictures in -1..1, the unit of what is diffused, levels and noise."""
         schedule = self.recipe.schedule
         scale = self.scales[draw.step % len(self.scales)]
         side = schedule.sides[scale]
@@ -148,30 +173,40 @@ class DiffusionTask:
         level[pure] = NOISIEST
         truth = both[:, -3:]
         noise = torch.randn(truth.shape, generator=draw.torch)
-        return {"condition": both[:, :-3], "truth": truth, "noise": noise, "level": level}
+        unit = torch.tensor(self.deviation[scale])
+        return {"condition": both[:, :-3], "truth": truth, "unit": unit, "noise": noise, "level": level}
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
-        """L1, MSE and 1 - SSIM of the predicted clean picture (values in 0..1), weighted."""
-        truth, level = batch["truth"], batch["level"]
-        noisy = denoiser.noised(truth, batch["noise"], level[:, None, None, None])
-        estimate = network(torch.cat([batch["condition"], noisy], dim=1), level.float())
+        """Error of the velocity; L1, MSE and 1 - SSIM of the predicted clean picture (values in 0..1); weighted."""
+        truth, unit, level = batch["truth"], batch["unit"], batch["level"][:, None, None, None]
+        base = self._known(batch["condition"])
+        missing = (truth - base) / unit
+        noisy = denoiser.noised(missing, batch["noise"], level)
+        said = network(torch.cat([batch["condition"], noisy], dim=1), level.flatten().float())
+        velocity = denoiser.PREDICTIONS["v"]
+        estimate = base + unit * velocity.x0(said, noisy, level)
         error = (estimate - truth) / 2
         weights = self.recipe.loss
-        terms = {"l1": error.abs().mean(), "mse": error.square().mean()}
-        loss = weights.l1 * terms["l1"] + weights.mse * terms["mse"]
+        terms = {
+            "velocity": functional.mse_loss(said, velocity.target(missing, batch["noise"], level)),
+            "l1": error.abs().mean(),
+            "mse": error.square().mean(),
+        }
+        loss = weights.velocity * terms["velocity"] + weights.l1 * terms["l1"] + weights.mse * terms["mse"]
         if weights.ssim:
             terms["ssim"] = 1 - losses.ssim_map(estimate.clamp(-1, 1), truth, 2.0).mean()
             loss = loss + weights.ssim * terms["ssim"]
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
-    def one_step(self, network: nn.Module, condition: Tensor) -> Tensor:
+    def one_step(self, network: nn.Module, condition: Tensor, scale: int) -> Tensor:
         """The whole picture in 0..1 by one step from pure noise."""
         noise = torch.randn(
             condition.shape[0], 3, *condition.shape[2:], generator=torch.Generator().manual_seed(self.recipe.seed)
         )
-        level = torch.full((condition.shape[0],), NOISIEST)
+        base = self._known(condition)
         with torch.inference_mode():
-            estimate: Tensor = network(torch.cat([condition, noise], dim=1), level)
+            denoise = denoiser.NetworkDenoiser(network, condition, denoiser.PREDICTIONS["v"], clamp=None)
+            estimate = base + self.deviation[scale] * denoise(noise, NOISIEST)
         return (estimate.clamp(-1, 1) + 1) / 2
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -185,8 +220,9 @@ class DiffusionTask:
 
     def _measure(self, network: nn.Module, index: int, scale: int) -> tuple[float, float]:
         stack = tensor(cast(Stacks, self.held_out).whole(index, scale)[None])
-        truth, base = stack[:, -3:], stack[:, -6:-3]
-        return psnr(self.one_step(network, stack[:, :-3] * 2 - 1), truth), psnr(base, truth)
+        truth, condition = stack[:, -3:], stack[:, :-3] * 2 - 1
+        base = (self._known(condition) + 1) / 2
+        return psnr(self.one_step(network, condition, scale), truth), psnr(base, truth)
 
     def pictures(self, network: nn.Module) -> Pixels | None:
         """Last picture of the condition, result and truth side by side, one row per scale."""
@@ -195,7 +231,7 @@ class DiffusionTask:
         rows = []
         for scale in self.scales:
             stack = self.held_out.whole(len(self.held_out) // 2, scale)
-            result = self.one_step(network, tensor(stack[None, :-3]) * 2 - 1)[0]
+            result = self.one_step(network, tensor(stack[None, :-3]) * 2 - 1, scale)[0]
             rows.append(np.concatenate([stack[-6:-3], bytes_of(result.numpy()), stack[-3:]], axis=2))
         return np.concatenate(rows, axis=1)
 

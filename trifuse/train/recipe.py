@@ -62,14 +62,16 @@ class Schedule(Part):
 
 
 class Loss(Part):
-    """Weights of the terms on the predicted clean picture in 0..1.
+    """Weights of the terms; those but the first are on the predicted clean picture in 0..1.
 
     Attributes:
+        velocity: mean squared error of what a diffusion network says, in units of unit variance.
         l1: mean absolute error.
         mse: mean squared error.
         ssim: 1 - SSIM (TFS-Diff, section 2.3, in a form that is minimised by equal pictures).
     """
 
+    velocity: float = Field(default=0.01, ge=0)
     l1: float = Field(default=1.0, ge=0)
     mse: float = Field(default=5.0, ge=0)
     ssim: float = Field(default=0.0, ge=0)

@@ -23,7 +23,7 @@ class Truth(Part):
 
 
 class Diffusion(Part):
-    """A conditional diffusion model that predicts the clean picture (x0).
+    """A conditional diffusion model.
 
     Attributes:
         task: "tfs-diff" (three sources, fused) or "sr3" (one picture, enlarged).
@@ -32,8 +32,8 @@ class Diffusion(Part):
         channels, multipliers, res_blocks, norm_groups, dropout: the U-Net's shape.
         se_scope: where TMFA stands: on the condition (paper), on the whole input (program), or "none".
         condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
-            further condition, and the residual to it predicted; "learned": those sources alone, and the residual to
-            the last one, for speed; "bicubic": the bicubic sources alone (paper).
+            further condition, to which the diffusion is relative; "learned": those sources alone, for speed, and
+            "bicubic": the bicubic sources alone (paper), both relative to the brightest source.
         upsampler: weights of a source-sr network.
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
         squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
