@@ -136,19 +136,25 @@ def read_arrays(path: Path) -> dict[str, Any]:
 def features(image: Pixels, parameters: dict[str, Tensor], backbone: str) -> list[Tensor]:
     """Features `(1, C, H, W)` of length 1 over the channels after each compared layer."""
     import torch
-    from torch.nn import functional
 
     rgb = np.repeat(image.values[..., None], 3, axis=-1) if image.rgb is None else image.rgb
     x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(rgb, -1, 0)[None] / 127.5 - 1, dtype=np.float32))
-    shift, scale = (torch.tensor(values).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
+    with torch.inference_mode():
+        return layers(x, parameters, backbone)
+
+
+def layers(x: Tensor, parameters: dict[str, Tensor], backbone: str) -> list[Tensor]:
+    """Features as `features` gives them, of RGB `(B, 3, H, W)` with values -1..1; has gradients."""
+    from torch.nn import functional
+
+    shift, scale = (x.new_tensor(values).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
     x = (x - shift) / scale
     found = []
-    with torch.inference_mode():
-        for layer, *geometry in CONVOLUTIONS[backbone]:
-            if layer in POOLED[backbone]:
-                x = functional.max_pool2d(x, POOLED[backbone][layer], stride=2)
-            kernel, bias = parameters[f"features.{layer}.weight"], parameters[f"features.{layer}.bias"]
-            x = functional.relu(functional.conv2d(x, kernel, bias, stride=geometry[0], padding=geometry[1]))
-            if layer in TAPPED[backbone]:
-                found.append(x / (x.norm(dim=1, keepdim=True) + 1e-10))
+    for layer, *geometry in CONVOLUTIONS[backbone]:
+        if layer in POOLED[backbone]:
+            x = functional.max_pool2d(x, POOLED[backbone][layer], stride=2)
+        kernel, bias = parameters[f"features.{layer}.weight"], parameters[f"features.{layer}.bias"]
+        x = functional.relu(functional.conv2d(x, kernel, bias, stride=geometry[0], padding=geometry[1]))
+        if layer in TAPPED[backbone]:
+            found.append(x / (x.square().sum(dim=1, keepdim=True) + 1e-20).sqrt())
     return found

@@ -36,6 +36,7 @@ from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.train import export
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Deck, Phase, cases
+from trifuse.train.losses import lpips
 from trifuse.train.prepared import Maker, Square, Whole, bytes_of
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.data import OfficialLayout
@@ -156,7 +157,8 @@ class DiffusionTask:
         closed = settings.condition == "closed-form"
 
         def larger(small: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
-            return enlarge(network, small, bicubic, POSES.get(bicubic.shape[-1] // small.shape[-1], 1))
+            poses = POSES.get(bicubic.shape[-1] // small.shape[-1], 1) if closed else 1
+            return enlarge(network, small, bicubic, poses)
 
         return Maker(settings.truth, larger, closed, settings.cache, key)
 
@@ -177,7 +179,7 @@ class DiffusionTask:
         return {"condition": both[:, :-3], "truth": truth, "unit": unit, "noise": noise, "level": level}
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Error of the velocity; L1, MSE and 1 - SSIM of the predicted clean picture (values in 0..1); weighted."""
+        """Error of the velocity; L1, MSE, 1 - SSIM and LPIPS of the predicted picture (in 0..1); weighted."""
         truth, unit, level = batch["truth"], batch["unit"], batch["level"][:, None, None, None]
         base = self._known(batch["condition"])
         missing = (truth - base) / unit
@@ -196,6 +198,9 @@ class DiffusionTask:
         if weights.ssim:
             terms["ssim"] = 1 - losses.ssim_map(estimate.clamp(-1, 1), truth, 2.0).mean()
             loss = loss + weights.ssim * terms["ssim"]
+        if weights.lpips:
+            terms["lpips"] = lpips.distance(estimate, truth)
+            loss = loss + weights.lpips * terms["lpips"]
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def one_step(self, network: nn.Module, condition: Tensor, scale: int) -> Tensor:

@@ -69,12 +69,14 @@ class Loss(Part):
         l1: mean absolute error.
         mse: mean squared error.
         ssim: 1 - SSIM (TFS-Diff, section 2.3, in a form that is minimised by equal pictures).
+        lpips: LPIPS; needs its weights (`trifuse weights add`, or TRIFUSE_LPIPS).
     """
 
     velocity: float = Field(default=0.01, ge=0)
     l1: float = Field(default=1.0, ge=0)
     mse: float = Field(default=5.0, ge=0)
     ssim: float = Field(default=0.0, ge=0)
+    lpips: float = Field(default=0.0, ge=0)
 
 
 class Recipe(Part):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from trifuse.train.losses import cddfuse, dilran, swinfuse, tgfuse, u2fusion
+from trifuse.metrics.lpips import distance as metric_distance
+from trifuse.metrics.pixels import Pixels
+from trifuse.train.losses import cddfuse, dilran, lpips, swinfuse, tgfuse, u2fusion
 from trifuse.train.losses.ssim import similarity, smoothed
 
 
@@ -93,3 +98,18 @@ def test_gradients_reach_every_pixel(loss: object) -> None:
     loss(fused, image(12), image(13)).backward()  # type: ignore[operator]
     assert fused.grad is not None
     assert bool((fused.grad != 0).all())
+
+
+def test_lpips_is_that_of_the_metric_and_has_gradients(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = data.parent / "weights" / "lpips" / "lpips_alex_v0.1.npz"
+    if not weights.exists():
+        pytest.skip(f"LPIPS skipped: no {weights}")
+    monkeypatch.setenv("TRIFUSE_LPIPS", str(weights))
+    x, y = np.random.RandomState(0).randint(0, 256, (2, 64, 64, 3)).astype(np.float64)
+    estimate, truth = (torch.from_numpy(v).permute(2, 0, 1)[None].float() / 127.5 - 1 for v in (x, y))
+    distance = lpips.distance(estimate.requires_grad_(), truth)
+    distance.backward()
+    expected = metric_distance(Pixels(x[..., 0], x), Pixels(y[..., 0], y), "alex", weights)
+    assert float(distance.detach()) == pytest.approx(expected, rel=1e-4)
+    assert estimate.grad is not None
+    assert float(estimate.grad.abs().max()) > 0
