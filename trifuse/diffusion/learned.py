@@ -18,7 +18,7 @@ NAME = "source-sr"
 """The weights in the catalogue."""
 
 
-POSES = {2: 2, 4: 8, 8: 8}
+POSES = {2: 2, 4: 4, 8: 8}
 """Poses that the condition of TFS-Diff averages over at each scale; at x2 they cost most and gain least."""
 
 
