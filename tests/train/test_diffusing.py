@@ -15,8 +15,9 @@ from trifuse.errors import InputError
 from trifuse.nets.source_sr import SourceSR
 from trifuse.random import Random
 from trifuse.train import train
-from trifuse.train.diffusing import NOISIEST, DiffusionTask
+from trifuse.train.diffusing import DiffusionTask
 from trifuse.train.export import write
+from trifuse.train.levels import NOISIEST
 from trifuse.train.recipe import load
 from trifuse.train.task import Draw
 

@@ -69,6 +69,13 @@ def grey_to_rgb(pixels: Pixels) -> Pixels:
     return np.repeat(pixels, 3, axis=0) if pixels.shape[0] == 1 else pixels
 
 
+def luma(pixels: Pixels) -> Pixels:
+    """One channel from three, ITU-R BT.601, rounded; one stays as it is."""
+    if pixels.shape[0] == 1:
+        return pixels
+    return np.rint(np.tensordot(np.array([0.299, 0.587, 0.114]), pixels, axes=1)[None]).astype(np.uint8)
+
+
 def degraded(pixels: Pixels, scale: int) -> tuple[Pixels, Pixels]:
     """A picture `(3, H, W)` made `scale` times smaller, and that enlarged again, by Pillow's bicubic on 8 bits: exactly
     how the published data sets of the task are made."""

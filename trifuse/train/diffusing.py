@@ -13,7 +13,6 @@ draw from the posterior has twice the least mean squared error).
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Literal, cast
 
@@ -36,6 +35,7 @@ from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.train import export
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Deck, Phase, cases
+from trifuse.train.levels import NOISIEST, drawn_levels
 from trifuse.train.losses import lpips
 from trifuse.train.prepared import Maker, Square, Whole, bytes_of
 from trifuse.train.recipe import Recipe
@@ -44,9 +44,6 @@ from trifuse.train.settings.diffusion import Diffusion
 from trifuse.train.source_sr import enlarge, single
 from trifuse.train.stacks import OfficialStacks, SingleStacks, SquareStacks, Stacks, WholeStacks
 from trifuse.train.task import Batch, Draw, psnr, tensor
-
-NOISIEST = 0.012
-"""The level at which sampling starts (noise of the unscaled picture about 80)."""
 
 
 class DiffusionTask:
@@ -169,10 +166,7 @@ class DiffusionTask:
         side = schedule.sides[scale]
         squares = np.stack([self.stacks.patch(scale, side, draw.numpy) for _ in range(schedule.batch)])
         both = tensor(squares) * 2 - 1
-        angle = torch.rand(schedule.batch, generator=draw.torch, dtype=torch.float64) * math.pi / 2
-        level = angle.cos().clamp(min=NOISIEST)
-        pure = torch.rand(schedule.batch, generator=draw.torch) < self.settings.pure_noise
-        level[pure] = NOISIEST
+        level = drawn_levels(draw, schedule.batch, self.settings.pure_noise)
         truth = both[:, -3:]
         noise = torch.randn(truth.shape, generator=draw.torch)
         unit = torch.tensor(self.deviation[scale])

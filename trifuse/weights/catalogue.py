@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="fc5948a3c22382b79b4f7bbe05d77e5ecaf5f16134c71a76e4c8fa4a42ae6f4f",
+        sha256="ee9303fa7dd4bdee40688cc3e4af842f39e41049c13f356179bd1caa2fdc5cf1",
     ),
     Entry(
         name="source-sr",
@@ -52,7 +52,7 @@ _ENTRIES = (
         origin="trained by recipes/sr3.yaml; see sr3.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="sr3.safetensors",
-        sha256="62db5071d0d89134bf80e4aa11d89b9cfb97fe0395b7339efc0d33bdda422323",
+        sha256="34b285d983eadb2ab379ac9fe3a07918ae5d78cd413425fc5e056ad205931bc5",
     ),
     Entry(
         name="dncnn-small",

@@ -1,0 +1,157 @@
+r"""The task of a diffusion prior: grey slices of any contrast, without a condition.
+
+The network predicts the velocity \(v = a z - s x_0\) from \(x = a x_0 + s z\) (Salimans and Ho, ICLR 2022, appendix D),
+slices in -1..1, whose mean square is about 1. Half of what it sees are whole slices made smaller, so that it learns
+anatomy, the other half squares at full resolution, so that it learns edges and texture.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trifuse.diffusion import denoiser
+from trifuse.diffusion.model import METADATA, Behaviour
+from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
+from trifuse.diffusion.schedule import level_of_noise, noise_of, to_clean, uniform_lambda
+from trifuse.nets.folded import Folded
+from trifuse.nets.sr3_config import UNetConfig
+from trifuse.nets.sr3_unet import SR3UNet
+from trifuse.random import Random
+from trifuse.train import augment
+from trifuse.train.augment import Pixels
+from trifuse.train.images import Bank
+from trifuse.train.levels import NOISIEST, drawn_levels
+from trifuse.train.prepared import bytes_of
+from trifuse.train.recipe import Recipe
+from trifuse.train.settings.unconditional import Unconditional
+from trifuse.train.source_sr import single
+from trifuse.train.task import Batch, Draw, psnr, tensor
+
+VELOCITY = denoiser.PREDICTIONS["v"]
+NOISES = (10, 25, 50)
+"""Standard deviations, of 255, at which denoising is measured."""
+STEPS = 20
+"""Steps of a sample on the contact sheet."""
+
+
+class UnconditionalTask:
+    """A prior of slices; see `Task`."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        assert isinstance(recipe.model, Unconditional)
+        self.recipe, self.settings = recipe, recipe.model
+        self.side = max(recipe.schedule.sides.values())
+        torch.manual_seed(recipe.seed)
+        settings = self.settings
+        block = settings.unshuffle**2
+        shape = UNetConfig(
+            in_channels=block,
+            out_channels=block,
+            channels=settings.channels,
+            multipliers=settings.multipliers,
+            res_blocks=settings.res_blocks,
+            attention_levels=settings.attention_levels,
+            dropout=settings.dropout,
+            norm_groups=settings.norm_groups,
+        )
+        network = Folded(SR3UNet(shape), settings.unshuffle)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def bank(self) -> Bank:
+        """All pictures of the train split."""
+        return Bank(single(self.recipe, "train"), self.settings.shares)
+
+    @cached_property
+    def held_out(self) -> Tensor:
+        """The middle squares of validation pictures, `(N, 1, side, side)` in 0..1."""
+        pictures = single(self.recipe, "val")[:: self.settings.val_every]
+        squares = [_middle(augment.luma(picture.pixels), self.side) for picture in pictures]
+        return tensor(np.stack(squares)) if squares else torch.empty(0, 1, self.side, self.side)
+
+    def batch(self, draw: Draw) -> Batch:
+        """Clean pictures in -1..1, noise and levels."""
+        count = self.recipe.schedule.batch
+        clean = tensor(np.stack([self._view(draw.numpy) for _ in range(count)])) * 2 - 1
+        noise = torch.randn(clean.shape, generator=draw.torch)
+        return {"clean": clean, "noise": noise, "level": drawn_levels(draw, count)}
+
+    def _view(self, random: np.random.Generator) -> Pixels:
+        """A grey square `(1, side, side)`: a whole slice, mirrored at most, or a part in any pose."""
+        pixels = augment.luma(self.bank.draw(random).pixels)
+        if random.random() < 0.6:
+            pixels = augment.recontrast(pixels, random)
+        if random.random() < self.settings.whole:
+            smaller = augment.zoomed(pixels, self.side / max(pixels.shape[1:]))
+            square = augment.crop(smaller[:, : self.side, : self.side], self.side, random)
+            return np.ascontiguousarray(square[..., ::-1] if random.random() < 0.5 else square)
+        if random.random() < 0.25:
+            pixels = augment.zoomed(pixels, random.uniform(0.7, 1.3))
+        square = augment.crop(pixels, self.side, random)
+        return np.asarray(augment.turned(square, int(random.integers(8))), dtype=np.uint8)
+
+    def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Mean squared error of the velocity, and for the log that of the picture (values in 0..1)."""
+        clean, noise, level = batch["clean"], batch["noise"], batch["level"][:, None, None, None]
+        noisy = denoiser.noised(clean, noise, level)
+        said = network(noisy, level.flatten().float())
+        loss = functional.mse_loss(said, VELOCITY.target(clean, noise, level))
+        error = (VELOCITY.x0(said.detach(), noisy, level) - clean) / 2
+        return {"loss": loss, "mse": error.square().mean()}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """PSNR in dB of denoised validation squares at each noise."""
+        measured: dict[str, float] = {}
+        clean = self.held_out
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        for noise in NOISES if len(clean) else ():
+            level = float(level_of_noise(2 * noise / 255))
+            z = torch.randn(clean.shape, generator=generator)
+            noisy = denoiser.noised(clean * 2 - 1, z, torch.tensor(level, dtype=torch.float64))
+            with torch.inference_mode():
+                estimate = (_denoiser(network, clean)(noisy, level) + 1) / 2
+            measured[f"psnr at {noise}"] = psnr(estimate, clean)
+        return measured
+
+    def pictures(self, network: nn.Module) -> Pixels | None:
+        """Eight samples in two rows."""
+        levels = to_clean(uniform_lambda(STEPS, float(noise_of(NOISIEST)), 0.02))
+        empty = torch.empty(1, 1, self.side, self.side)
+        samples = []
+        with torch.inference_mode():
+            for seed in range(8):
+                noise = gaussian(Random(seed))
+                drawn = sample(SAMPLERS["dpm++2m"], _denoiser(network, empty), noise(empty), levels, noise)
+                samples.append(bytes_of(((drawn[0] + 1) / 2).numpy()))
+        rows = [np.concatenate(samples[at : at + 4], axis=2) for at in (0, 4)]
+        return np.repeat(np.concatenate(rows, axis=1), 3, axis=0)
+
+    def metadata(self) -> dict[str, str]:
+        """The behaviour, and what it was trained for."""
+        behaviour = Behaviour(
+            prediction="v",
+            norm_groups=self.settings.norm_groups,
+            conditions=(),
+            unfold=self.settings.unshuffle,
+            steps=STEPS,
+            noise_max=round(float(noise_of(NOISIEST)), 3),
+            noise_min=0.02,
+        )
+        return {METADATA: behaviour.model_dump_json(), "task": self.settings.task}
+
+
+def _denoiser(network: nn.Module, like: Tensor) -> denoiser.NetworkDenoiser:
+    return denoiser.NetworkDenoiser(network, like[:, :0], VELOCITY)
+
+
+def _middle(pixels: Pixels, side: int) -> Pixels:
+    """The middle square of `(1, H, W)`, set in black where the picture is smaller."""
+    short = [max(0, side - n) for n in pixels.shape[1:]]
+    padded = np.pad(pixels, ((0, 0), *((n // 2, n - n // 2) for n in short)))
+    top, left = ((n - side) // 2 for n in padded.shape[1:])
+    return padded[:, top : top + side, left : left + side]
