@@ -73,7 +73,7 @@ def brightest(condition: Tensor) -> Tensor:
 
     The maximum rule of the literature, which costs nothing and lies near to what BitonicX chooses.
     """
-    pictures = to_display(condition).split(3, dim=1)
+    pictures = to_display(condition).chunk(condition.shape[1] // 3, dim=1)
     lumas, chromas = zip(*(colour.split(picture) for picture in pictures), strict=True)
     largest = torch.stack(lumas).amax(dim=0)
     return colour.join(largest, colour.merge_chroma(chromas)).clamp(0, 1) * 2 - 1
