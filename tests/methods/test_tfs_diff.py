@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from trifuse import fusion
-from trifuse.diffusion.conditions import to_display
+from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.samplers import Ancestral, gaussian, sample
@@ -123,3 +123,61 @@ def test_conditions_of_a_newer_version_are_named(tmp_path: Path) -> None:
     save_file(SR3UNet(SHAPE).state_dict(), file, metadata={METADATA: behaviour.model_dump_json()})
     with pytest.raises(WeightsError, match="telepathy"):
         TFSDiff(weights=str(file)).fuse(sources((1, 1, 1)), scale=1, random=Random())
+
+
+def own(folder: Path, behaviour: Behaviour, condition: int) -> str:
+    """Untrained weights in our own layout, for a condition of so many channels."""
+    torch.manual_seed(0)
+    network = SR3UNet(SHAPE.model_copy(update={"in_channels": condition + 3, "se_scope": "condition"}))
+    file = folder / "own.safetensors"
+    save_file(network.state_dict(), file, metadata={METADATA: behaviour.model_dump_json()})
+    return str(file)
+
+
+RELATIVE = Behaviour(
+    prediction="v", norm_groups=4, base="brightest", deviation={2: 0.02, 4: 0.2}, steps=1, draw_steps=3, noise_max=80
+)
+
+
+def test_what_is_diffused_is_relative_to_the_base_in_its_unit(tmp_path: Path) -> None:
+    three = sources((1, 1, 3))
+    method = TFSDiff(weights=own(tmp_path, RELATIVE, 9))
+    with torch.inference_mode():
+        distances = {}
+        for scale in (2, 4):
+            condition = CONDITIONS["sources"](three, scale, Random())
+            known = to_display(brightest(condition))
+            distances[scale] = float((method.fuse(three, scale=scale, random=Random()) - known).abs().mean())
+    assert 0 < distances[2] < 0.03
+    assert 3 < distances[4] / distances[2] < 12  # units of 0.2 and 0.02, less what is clipped
+
+
+def test_at_x1_such_weights_add_nothing_to_the_closed_form(tmp_path: Path) -> None:
+    three = [source.repeat(1, 1, 4, 5) for source in sources((1, 1, 3))]
+    with torch.inference_mode():
+        fused = TFSDiff(weights=own(tmp_path, RELATIVE, 9)).fuse(three, scale=1, random=Random())
+        expected = BitonicX().fuse(three, scale=1, random=Random())
+    torch.testing.assert_close(fused, expected.clamp(0, 1), atol=1e-5, rtol=0)
+
+
+def test_draws_share_a_condition_and_leave_the_estimate_as_it_is(tmp_path: Path) -> None:
+    three = sources((1, 1, 3), batch=2)
+    method = TFSDiff(weights=own(tmp_path, RELATIVE, 9))
+    with torch.inference_mode():
+        few, many = (method.draws(three, scale=2, random=Random(3), count=count) for count in (2, 6))
+        single = method.fuse(three, scale=2, random=Random(3))
+    torch.testing.assert_close(few.mean, single)
+    torch.testing.assert_close(many.mean, single)
+    assert few.std.shape == (2, 1, 16, 12)
+    assert float(many.std.mean()) > 1e-4
+    assert not torch.allclose(few.std, many.std)
+
+
+def test_draws_take_the_steps_that_are_asked_for(tmp_path: Path) -> None:
+    three = sources((1, 1, 3))
+    file = own(tmp_path, RELATIVE, 9)
+    with torch.inference_mode():
+        drawn = TFSDiff(weights=file, steps=2).draws(three, scale=2, random=Random(), count=3)
+        pictures = [TFSDiff(weights=file, steps=2).fuse(three, scale=2, random=Random(seed)) for seed in range(3)]
+    torch.testing.assert_close(drawn.mean, torch.stack(pictures).mean(dim=0))
+    torch.testing.assert_close(drawn.std, torch.stack(pictures).std(dim=0).mean(dim=1, keepdim=True))
