@@ -21,7 +21,7 @@ FLOORS = [
     {"adaptation"},
     {"fusion"},
     {"evaluation"},
-    {"report", "bench", "train", "cohort", "comparison"},
+    {"report", "bench", "prepare", "train", "cohort", "comparison"},
     {"cli", "web"},
 ]
 """Rooms from the ground up; a room may use its own floor and those below."""

@@ -15,6 +15,10 @@ class InputError(TrifuseError):
     """A file or an array that cannot be used: missing, damaged, empty, of an unknown kind."""
 
 
+class UnitsError(InputError):
+    """Values that cannot be turned into the units asked for."""
+
+
 class GridError(InputError):
     """Images that do not share one grid of pixels.
 

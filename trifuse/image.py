@@ -49,7 +49,8 @@ class Image:
             None where `window` alone gives them back.
         origin: where it came from, for messages.
         notes: what a reader had to decide, in words, for provenance; no patient data.
-        frame_of_reference: DICOM UID of the patient coordinate system; None where the file names none.
+        frame_of_reference: DICOM UID of the patient coordinate system (or of the atlas space, which NIfTI may name);
+            None where the file names none.
     """
 
     pixels: NDArray[np.float32]

@@ -31,6 +31,7 @@ COMMANDS = {
     "methods": "methods:methods",
     "metrics": "metrics:metrics",
     "weights": "weights:weights",
+    "prepare": "prepare:prepare",
     "train": "train:train",
 }
 """Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from trifuse.errors import InputError, OptionError
+from trifuse.errors import InputError, OptionError, UnitsError
 from trifuse.image import Image, Modality
 from trifuse.io.request import Frame, Request, Units, memory_limit, one_line
 from trifuse.io.sniff import Kind, kind_of
@@ -79,8 +79,8 @@ def read(path: str | Path, *, frame: Frame = None, limit: int | None = None, uni
             "native" keeps all numbers.
 
     Raises:
-        InputError: if it is missing, unreadable, damaged, too large, of no known kind, or holds several images; or
-            if it is a PET whose header does not allow SUV, where they are asked for.
+        InputError: if it is missing, unreadable, damaged, too large, of no known kind, or holds several images.
+        UnitsError: if SUV are asked for and the header of a PET does not allow them.
         OptionError: if `frame`, `limit` or `units` means nothing.
     """
     if not (frame is None or frame == "mean" or (isinstance(frame, int) and not isinstance(frame, bool))):
@@ -100,7 +100,7 @@ def read(path: str | Path, *, frame: Frame = None, limit: int | None = None, uni
         return dicom.read_file(request)
     image = _read_other(request, kind)
     if units == "suv" and image.modality is Modality.PET:
-        raise InputError(
+        raise UnitsError(
             f"{request.origin}: {kind.upper()} keeps neither dose nor weight, which SUV need; give the DICOM series, "
             "or read it in its own units"
         )

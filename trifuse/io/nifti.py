@@ -23,6 +23,9 @@ _TO_MM = {"meter": 1e3, "micron": 1e-3}
 _MARK = b"trifuse"
 """Description in the headers we write: with it, cal_min and cal_max are the window, so that it survives."""
 
+_ATLASES = {3: "1.2.840.10008.1.4.1.1", 4: "1.2.840.10008.1.4.1.15"}
+"""Standard spaces by form code of the header (Talairach, MNI 152), as the DICOM UIDs of their frames of reference."""
+
 _RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
@@ -78,7 +81,13 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
     window = (0.0, 255.0) if colours > 1 else _own_window(loaded) or scan_window(values, modality, request.origin)
     affine, unplaced = _affine(loaded)
     return Image.from_native(
-        values, affine=affine, modality=modality, window=window, origin=request.origin, notes=notes + unplaced
+        values,
+        affine=affine,
+        modality=modality,
+        window=window,
+        origin=request.origin,
+        notes=notes + unplaced,
+        frame_of_reference=_atlas(loaded),
     )
 
 
@@ -167,6 +176,13 @@ def _own_window(loaded: Any) -> tuple[float, float] | None:
         return None
     low, high = float(header["cal_min"]), float(header["cal_max"])
     return (low, high) if np.isfinite([low, high]).all() and low != high else None
+
+
+def _atlas(loaded: Any) -> str | None:
+    """The standard space that the header says its millimetres are in, None if it is the scanner's own or unknown."""
+    if "sform_code" not in loaded.header:
+        return None
+    return _ATLASES.get(int(loaded.header["sform_code"]) or int(loaded.header["qform_code"]))
 
 
 def _affine(loaded: Any) -> tuple[NDArray[np.float64], tuple[str, ...]]:

@@ -79,10 +79,16 @@ def _of_tables(data: Tables, phase: Phase) -> list[Case]:
                 continue
             if phase == "val" and data.functional and row.get("functional") != "yes":
                 continue
-            sources = tuple(table.parent.parent / row[column] for column in columns if row[column])
+            sources = tuple(_beside(table, row[column]) for column in columns if row[column])
             kind = row.get("kind", "")
             listed.append(Case(f"{row['case']} {kind}".strip(), sources, None, row.get("patient", row["case"]), kind))
     return sorted(listed, key=lambda case: (case.name, case.sources))
+
+
+def _beside(table: Path, name: str) -> Path:
+    """A path in a table: relative to the table's folder, or to the folder above."""
+    here = table.parent / name
+    return here if here.exists() else table.parent.parent / name
 
 
 def _of_folder(data: Folder, phase: Phase) -> list[Case]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trifuse.errors import InputError
+from trifuse.errors import UnitsError
 from trifuse.image import Image, Modality
 from trifuse.io.request import Request, one_line
 
@@ -43,14 +43,14 @@ def in_suv(image: Image, datasets: Sequence[Dataset], request: Request) -> Image
         datasets: the files of the series; they say the times of each slice.
 
     Raises:
-        InputError: if the headers do not allow it, with the reason.
+        UnitsError: if the headers do not allow it, with the reason.
     """
     if image.modality is not Modality.PET:
         return image
     try:
         factor, note = _factor(datasets)
     except _NoSUVError as reason:
-        raise InputError(
+        raise UnitsError(
             f"{request.origin}: cannot be turned into SUV: {reason}; read it in its own units instead"
         ) from None
     low, high = image.window

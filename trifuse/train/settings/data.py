@@ -27,7 +27,7 @@ class Tables(Part):
     """Cases listed in CSV tables with the columns `case`, `split`, `path_1`, `path_2`, ... (and `kind`, `functional`).
 
     Attributes:
-        tables: the files; paths in them are relative to the folder above the table's.
+        tables: the files; paths in them are relative to the table's folder, or to the folder above.
         train, val: which `split` is which.
         functional: only cases with a functional picture in validation (column `functional`).
     """

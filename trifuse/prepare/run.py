@@ -1,0 +1,178 @@
+"""The run: every study of a list, in processes, resumable.
+
+Every study ends in a folder of images that appears whole, and in one small record with what was done to it, or with its
+error. A run that was stopped finds the records whose settings and files are unchanged and goes on with the rest; the
+manifest is gathered from them at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import traceback
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trifuse import __version__, io
+from trifuse.bench import parallel
+from trifuse.errors import InputError, TrifuseError
+from trifuse.image import Modality
+from trifuse.prepare import manifest
+from trifuse.prepare.settings import Register, Settings
+from trifuse.prepare.studies import Study, listed
+from trifuse.register import LOW_OVERLAP, RegistrationWarning
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run left.
+
+    Attributes:
+        manifest: the table.
+        rows: its rows, one per study that is there.
+        failed: study -> why it is not.
+        warnings: study -> what should be looked at.
+    """
+
+    manifest: Path
+    rows: list[dict[str, str]]
+    failed: dict[str, str]
+    warnings: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A study that is not done yet."""
+
+    study: Study
+    settings: Settings
+    folder: Path
+    digest: str
+
+
+def prepare(studies: str | Path, output: str | Path, settings: Settings = Settings(), *, workers: int = 1) -> Prepared:
+    """Prepares what is not done yet and writes `manifest.csv`, `images/STUDY/NAME.nii.gz` and `records/STUDY.json`.
+
+    Args:
+        studies: CSV or YAML list, or a folder of studies (see `studies.listed`).
+        output: folder; a run there goes on where it stopped.
+        settings: what to do.
+        workers: processes, one study each.
+
+    Returns:
+        The manifest, and which studies failed.
+
+    Raises:
+        TrifuseError: if the list cannot be read. What is wrong with a single study does not stop the others.
+    """
+    output = Path(output)
+    found = listed(Path(studies), settings.sources)
+    manifest.check(found)
+    jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
+    parallel.each(work, [job for job in jobs if not is_done(job)], workers, "studies")
+    records = [json.loads(_record_path(job).read_text(encoding="utf-8")) for job in jobs]
+    good = [(study, record) for study, record in zip(found, records, strict=True) if "error" not in record]
+    rows = manifest.rows(good, settings.val, settings.test)
+    return Prepared(
+        manifest=manifest.write(output / "manifest.csv", rows, _source_count(records)),
+        rows=rows,
+        failed={r["study"]: r["error"] for r in records if "error" in r},
+        warnings={r["study"]: r["warnings"] for r in records if r.get("warnings")},
+    )
+
+
+def work(job: Job) -> None:
+    """Does one study and records what came of it."""
+    try:
+        if job.study.error:
+            raise InputError(job.study.error)
+        record = _made(job)
+    except TrifuseError as error:
+        record = {"error": str(error).splitlines()[0]}
+    except Exception as error:
+        record = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+    head = {"study": job.study.name, "digest": job.digest, "trifuse": __version__}
+    io.write_text(_record_path(job), json.dumps(head | record, indent=1))
+
+
+def is_done(job: Job) -> bool:
+    """Whether a study is there, made from the same files with the same settings and version."""
+    try:
+        record = json.loads(_record_path(job).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    same = record.get("digest") == job.digest and record.get("trifuse") == __version__
+    there = all((job.folder / source["path"]).is_file() for source in record.get("sources", []))
+    return bool(same and there and "error" not in record)
+
+
+def _made(job: Job) -> dict[str, Any]:
+    from trifuse.prepare.study import prepared
+
+    register: Register = job.study.register or job.settings.register  # type: ignore[assignment]
+    Settings(register=register)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RegistrationWarning)  # recorded, and told by the command for all studies
+        sources = prepared(job.study.sources, job.settings, register)
+    target = job.folder / "images" / job.study.name
+    draft = job.folder / "images" / f".{secrets.token_hex(4)}-{job.study.name}"
+    try:
+        for source in sources:
+            io.write(source.image, draft / f"{source.name}.nii.gz")
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    modalities = [source.image.modality for source in sources]
+    fits = [source.fit for source in sources if source.fit is not None]
+    low = [s.name for s in sources if s.fit is not None and s.fit.overlap < LOW_OVERLAP]
+    return {
+        "kind": "/".join(
+            source.name.upper() if modality is Modality.OTHER else modality.value
+            for source, modality in zip(sources, modalities, strict=True)
+        ),
+        "functional": bool({Modality.PET, Modality.SPECT} & set(modalities)),
+        "register": "/".join(fit.kind for fit in fits),
+        "overlap": min(fit.overlap for fit in fits),
+        "information": [fit.information[1] if fit.information else None for fit in fits],
+        "moved_mm": max(fit.displacement[0] for fit in fits),
+        "size": list(sources[0].image.space),
+        "spacing_mm": list(sources[0].image.spacing),
+        "warnings": [f"{name} hardly overlaps the reference: check that both show the same anatomy" for name in low],
+        "sources": [
+            {
+                "name": source.name,
+                "path": f"images/{job.study.name}/{source.name}.nii.gz",
+                "modality": source.image.modality.value,
+                "window": source.window,
+                "notes": source.notes,
+            }
+            for source in sources
+        ],
+    }
+
+
+def _record_path(job: Job) -> Path:
+    return job.folder / "records" / f"{job.study.name}.json"
+
+
+def _source_count(records: Sequence[dict[str, Any]]) -> int:
+    return max((len(record.get("sources", [])) for record in records), default=0)
+
+
+def _digest(study: Study, settings: Settings) -> str:
+    """Fingerprint of all that decides how a study comes out; files by size and time, since reading them is the work."""
+    what: list[object] = [settings.key(), study.register, study.error]
+    for name, path in study.sources.items():
+        entries = sorted(path.iterdir()) if path.is_dir() else [path]
+        what += [
+            name,
+            [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in entries if file.is_file()],
+        ]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

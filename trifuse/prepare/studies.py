@@ -1,0 +1,135 @@
+"""The list of studies: a CSV table, a YAML file, or a folder with one folder per study."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trifuse.errors import InputError
+from trifuse.io.request import one_line
+from trifuse.prepare.exports import chosen, common
+
+RESERVED = ("study", "case", "patient", "split", "register", "kind", "functional")
+"""Columns and fields that are no images."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Images of one patient that belong together.
+
+    Attributes:
+        name: of the study, fit for a file name.
+        sources: name -> file or DICOM folder, the reference first.
+        patient: who; the study itself where unknown.
+        split: "train", "val" or "test"; empty if it is to be drawn.
+        register: the study's own way of registration; empty for the one of the settings.
+        error: why its sources could not be found; empty if they were.
+    """
+
+    name: str
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    patient: str = ""
+    split: str = ""
+    register: str = ""
+    error: str = ""
+
+
+def listed(path: Path, wanted: Sequence[str] = ()) -> list[Study]:
+    """The studies of a list, in its order.
+
+    A table has a column `study` (or `case`), any of `patient`, `split` and `register`, and one column of paths for each
+    image. A YAML file has `studies: {NAME: {t1: PATH, pet: PATH, patient: ...}}`. Paths are relative to the list. In a
+    folder of studies, images are told by file or folder name, or by what made them (see `exports.chosen`).
+
+    Args:
+        path: CSV or YAML file, or folder.
+        wanted: names of the images of each study, the reference first; all of them if empty.
+
+    Raises:
+        InputError: if the list cannot be read, is empty, or names a study twice. A study that lacks an image is no
+            error here: it says so itself.
+    """
+    if path.is_dir():
+        found = _of_folder(path, wanted)
+    elif path.suffix.lower() in (".yaml", ".yml"):
+        found = [_study(row, path, wanted) for row in _yaml_rows(path)]
+    else:
+        found = [_study(row, path, wanted) for row in _csv_rows(path)]
+    if not found:
+        raise InputError(f"{one_line(path)}: lists no study")
+    twice = [name for name, count in Counter(study.name for study in found).items() if count > 1]
+    if twice:
+        raise InputError(f"{one_line(path)}: two studies are named {twice[0]}; give each its own name")
+    return found
+
+
+def plain(name: str) -> str:
+    """A name fit for a file: letters, digits and "-_." are kept."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as opened:
+            reader = csv.DictReader(opened)
+            rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
+            columns = reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{one_line(path)}: the list of studies cannot be read ({reason})") from None
+    if not {"study", "case"} & set(columns):
+        told = ", ".join(one_line(column) for column in columns[:8]) or "no columns"
+        raise InputError(
+            f"{one_line(path)}: has no column study (or case); it has {told}; "
+            "give a CSV table with study, t1, pet, ..., a YAML file, or a folder of studies"
+        )
+    return rows
+
+
+def _yaml_rows(path: Path) -> list[dict[str, str]]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{one_line(path)}: not a YAML file ({' '.join(str(error).split())[:120]})") from None
+    studies = content.get("studies") if isinstance(content, dict) else None
+    if not isinstance(studies, dict) or not all(isinstance(row, dict) for row in studies.values()):
+        raise InputError(f"{one_line(path)}: give studies as a mapping: studies: {{p01: {{t1: PATH, pet: PATH}}}}")
+    return [{"study": str(name), **{str(k): str(v) for k, v in row.items()}} for name, row in studies.items()]
+
+
+def _study(row: Mapping[str, Any], table: Path, wanted: Sequence[str]) -> Study:
+    names = list(wanted) or [key for key in row if key not in RESERVED and row[key]]
+    missing = [name for name in names if not row.get(name)]
+    error = f"the list names no {', '.join(missing)}" if missing else ""
+    if not error and len(names) < 2:
+        error = "the list names fewer than two images"
+    name = str(row.get("study") or row.get("case") or "")
+    return Study(
+        name=plain(name),
+        sources={} if error else {plain(key): table.parent / Path(row[key]).expanduser() for key in names},
+        patient=str(row.get("patient") or name),
+        split=str(row.get("split") or ""),
+        register=str(row.get("register") or ""),
+        error=error,
+    )
+
+
+def _of_folder(path: Path, wanted: Sequence[str]) -> list[Study]:
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not folders:
+        raise InputError(f"{one_line(path)}: holds no folders; give the folder above the studies' folders, or a list")
+    names = list(wanted) or common(folders, path)
+    found = []
+    for folder in folders:
+        try:
+            found.append(Study(plain(folder.name), chosen(folder, names), folder.name))
+        except InputError as error:
+            found.append(Study(plain(folder.name), patient=folder.name, error=str(error)))
+    return found

@@ -1,0 +1,117 @@
+"""One study: read, brought onto one grid, normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+
+from trifuse import io
+from trifuse.errors import InputError, UnitsError
+from trifuse.geometry import has_geometry, lps, placed_over, same_grid
+from trifuse.image import Image, Modality, guess_modality
+from trifuse.io.request import Frame, Units
+from trifuse.itk import resampled
+from trifuse.prepare.grid import cubic, upright, window_of
+from trifuse.prepare.settings import Register, Settings
+from trifuse.register import Registered, registered
+
+if TYPE_CHECKING:
+    from trifuse.geometry import Registration
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A prepared image.
+
+    Attributes:
+        name: of the source.
+        image: on the study's grid.
+        window: native values that became 0 and 1; None where native values were kept.
+        fit: how it was registered; None for the reference.
+        notes: what was done to it, in words, without patient data.
+    """
+
+    name: str
+    image: Image
+    window: tuple[float, float] | None
+    fit: Registered | None
+    notes: tuple[str, ...]
+
+
+def prepared(sources: Mapping[str, Path], settings: Settings, register: Register) -> list[Source]:
+    """The images of a study on one grid, the reference first.
+
+    Args:
+        sources: name -> file or DICOM folder, the reference first.
+        settings: what to do.
+        register: way of registration of this study.
+
+    Raises:
+        InputError: if an image cannot be read or is no volume, or two have nothing in common to register.
+    """
+    images = {name: _read(name, path, settings) for name, path in sources.items()}
+    (first, reference), *others = images.items()
+    reference = upright(reference)
+    grid = _on_cubes(reference, settings.spacing) if settings.spacing else reference
+    made = [_normalised(first, grid, reference, settings, None, ())]
+    for name, image in others:
+        way, reason = _way(image, images[first], register)
+        placed, remark = placed_over(image, grid)
+        fit = registered(placed, grid, way, label=f"registering {name}")
+        notes = tuple(text for text in (reason, remark, *fit.notes()) if text)
+        made.append(_normalised(name, fit.image, image, settings, fit, notes))
+    return made
+
+
+def _read(name: str, path: Path, settings: Settings) -> Image:
+    frame: Frame = "mean" if settings.average else None
+    units: Units = "native" if settings.units == "native" else "suv"
+    try:
+        image = io.read(path, frame=frame, units=units)
+    except UnitsError as refusal:
+        if settings.units == "suv":
+            raise
+        image = io.read(path, frame=frame)
+        reason = str(refusal).partition(": cannot be turned into SUV: ")[2].partition(";")[0]
+        image = replace(image, notes=(*image.notes, f"is not in SUV: {reason or 'no DICOM header says how'}"))
+    if image.dims != 3:
+        raise InputError(f"{name}: a single slice; a study is prepared from volumes")
+    if image.channels != 1:
+        raise InputError(f"{name}: a colour image; a study is prepared from grey volumes")
+    return image if image.modality is not Modality.OTHER else replace(image, modality=guess_modality(Path(name)))
+
+
+def _way(image: Image, reference: Image, register: Register) -> tuple[Registration, str]:
+    """How to bring an image onto the reference's grid, and why, where that was decided here."""
+    if register != "auto":
+        return cast("Registration", register), ""
+    if same_grid(image, reference) and has_geometry(image):
+        return "resample", "lies on the reference's own grid: its header is trusted"
+    shared = image.frame_of_reference
+    if shared and shared == reference.frame_of_reference:
+        return "resample", "names the reference's own frame of reference: its header is trusted"
+    return "rigid", "names no frame of reference in common with the reference: registered"
+
+
+def _on_cubes(image: Image, spacing: float) -> Image:
+    """The image on cubic voxels."""
+    size, affine = cubic(image, spacing)
+    grid = Image(np.broadcast_to(np.float32(0), (1, *size)), affine=affine)
+    return resampled(image, grid, sitk.Transform(3, sitk.sitkIdentity), lps(image.affine), lps(affine))
+
+
+def _normalised(
+    name: str, image: Image, source: Image, settings: Settings, fit: Registered | None, notes: tuple[str, ...]
+) -> Source:
+    """The image on the grid with its values brought to 0..1 by those of the source as it came."""
+    told = (*source.notes, *notes)
+    if settings.normalise == "none":
+        return Source(name, image, None, fit, told)
+    low, high = window_of(source, settings.normalise)
+    shown = np.nan_to_num(image.windowed(low, high).pixels, nan=0.0)
+    return Source(name, replace(image, pixels=shown, stored=None, window=(0.0, 1.0)), (low, high), fit, told)
