@@ -100,13 +100,18 @@ class ADMPrior:
 
     def __call__(self, x: Tensor, level: float) -> Tensor:
         """See `Prior`; the network computes in the type of its weights."""
+        return self.unclamped(x, level).clamp(-1, 1)
+
+    def unclamped(self, x: Tensor, level: float) -> Tensor:
+        """The estimate before it is clamped to -1..1."""
         dtype = self.network.out[2].weight.dtype
 
         def noise(images: Tensor, time: Tensor) -> Tensor:
             said: Tensor = self.network(images.to(dtype), time)  # type: ignore[arg-type]
             return said[:, : self.channels].float()
 
-        denoise = NetworkDenoiser(noise, x[:, :0], NoisePrediction(), time=self.schedule.index_of)  # type: ignore[arg-type]
+        time = self.schedule.index_of
+        denoise = NetworkDenoiser(noise, x[:, :0], NoisePrediction(), clamp=None, time=time)  # type: ignore[arg-type]
         return denoise(x, level)
 
 

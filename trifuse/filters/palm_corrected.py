@@ -12,6 +12,8 @@ backtracking; the cost is the one whose gradient is taken; gamma = 1, so that no
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import fft
 
@@ -33,6 +35,23 @@ BACKTRACKING = 20
 """Most doublings of the curvature in the x1 step."""
 
 
+class Pull(NamedTuple):
+    r"""Quadratic terms that pull the unknowns to given images, as plug-and-play priors do:
+    \(\tfrac12 w_1 |x_1 - p_1|^2 + \tfrac12 w_2 |x_2 - p_2|^2\).
+
+    Attributes:
+        mri: p1, in the unit of x1.
+        us: p2, in the unit of x2.
+        mri_weight: w1.
+        us_weight: w2.
+    """
+
+    mri: Array | float = 0.0
+    us: Array | float = 0.0
+    mri_weight: float = 0.0
+    us_weight: float = 0.0
+
+
 class Problem:
     """The cost and its two partial minimisations for one pair of images.
 
@@ -40,10 +59,14 @@ class Problem:
         pair: the images, with `border="mirror"`.
         denoised: y2, what the fused image is to be near, in units of the brightest ultrasound pixel.
         weights: of the terms.
+
+    Attributes:
+        pull: further terms, none unless set.
     """
 
     def __init__(self, pair: Pair, denoised: Array, weights: Weights) -> None:
         self.pair, self.y2, self.weights = pair, denoised, weights
+        self.pull = Pull()
         self.start = pair.interpolated
         self.g = _gradient(self.start)
         self.low, self.high = float(self.start.min()), float(self.start.max())
@@ -68,14 +91,16 @@ class Problem:
         blurred = fft.ifft2(self.blur * fft.fft2(x1)).real
         misfit = self.pair.ym - blurred[:: self.pair.ratio, :: self.pair.ratio]
         roughness = sum(float(np.sum((x1 - np.roll(x1, 1, axis)) ** 2)) for axis in (0, 1))
-        return float(np.sum(misfit**2)) / 2 + self.weights.tau1 * roughness
+        pulled = self.pull.mri_weight / 2 * float(np.sum((x1 - self.pull.mri) ** 2))
+        return float(np.sum(misfit**2)) / 2 + self.weights.tau1 * roughness + pulled
 
     def cost_of_us(self, x2: Array) -> float:
         """Terms of x2 alone, 0 where x2 is y2 and flat."""
         noise = self.y2 - x2
         likelihood = float(np.sum(np.expm1(noise) - self.weights.gamma * noise))
         roughness = sum(float(np.sum(np.diff(x2, axis=axis) ** 2)) for axis in (0, 1))
-        return self.weights.tau2 * likelihood + self.weights.tau3 * roughness
+        pulled = self.pull.us_weight / 2 * float(np.sum((x2 - self.pull.us) ** 2))
+        return self.weights.tau2 * likelihood + self.weights.tau3 * roughness + pulled
 
     def coupling(self, x1: Array, x2: Array) -> float:
         """The term of both."""
@@ -83,15 +108,15 @@ class Problem:
 
     def step_mri(self, x1: Array, x2: Array) -> Array:
         """Proximal step of x1: coupling linearised, curvature doubled until the cost falls."""
-        tau1, tau4 = self.weights.tau1, self.weights.tau4
+        tau1, tau4, pull = self.weights.tau1, self.weights.tau4, self.pull
         slope = self.slope(x1)
         downhill = 2 * tau4 * slope * (x2 - self.linked(x1))
         curvature = max(2 * tau4 * float(np.max(slope**2)) / 8, 1e-6)
         before = self.cost_of_mri(x1) + self.coupling(x1, x2)
         for _ in range(BACKTRACKING):
-            prior = 2 * tau1 * self.differences + curvature
+            prior = 2 * tau1 * self.differences + curvature + pull.mri_weight
             fourier = FourierStep(self.pair.ym, self.pair.ratio, self.blur, prior)
-            new = fourier.solve(curvature * x1 + downhill)
+            new = fourier.solve(curvature * x1 + downhill + pull.mri_weight * pull.mri)
             if self.cost_of_mri(new) + self.coupling(new, x2) <= before:
                 return new
             curvature *= 2
@@ -99,12 +124,13 @@ class Problem:
 
     def step_us(self, x1: Array, x2: Array) -> tuple[Array, int]:
         """Minimisation over x2 by Newton steps whose Hessian is taken at noise 0, where cosines diagonalise it."""
-        weights, target = self.weights, self.linked(x1)
-        hessian = weights.tau2 + 2 * weights.tau3 * self.laplacian + 2 * weights.tau4
+        weights, pull, target = self.weights, self.pull, self.linked(x1)
+        hessian = weights.tau2 + 2 * weights.tau3 * self.laplacian + 2 * weights.tau4 + pull.us_weight
         updates = 0
         while updates < NEWTON_STEPS:
             updates += 1
             gradient = weights.tau2 * (weights.gamma - np.exp(self.y2 - x2)) + 2 * weights.tau4 * (x2 - target)
+            gradient += pull.us_weight * (x2 - pull.us)
             rough = weights.tau3 * self.laplacian * 2 * fft.dctn(x2, norm="ortho")
             step = fft.idctn((fft.dctn(gradient, norm="ortho") + rough) / hessian, norm="ortho")
             x2 = x2 - step

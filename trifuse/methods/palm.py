@@ -104,15 +104,19 @@ class PALM:
         """
         from trifuse.filters import palm, palm_corrected
 
-        start = self.denoised(pair)
         if self.variant == "corrected":
             weights = self._weights(palm_corrected.DEFAULTS)
-            start = self.denoised_share * start + (1 - self.denoised_share) * pair.yu
-            return palm_corrected.solve(pair, start, weights, iterations=self.iterations, tolerance=self.tolerance)
+            target = self.target(pair)
+            return palm_corrected.solve(pair, target, weights, iterations=self.iterations, tolerance=self.tolerance)
+        start = self.denoised(pair)
         reference = palm.PY if self.variant == "py" else palm.ML
         chosen = palm.with_weights(reference, self._weights(reference.weights))
         on_maxima = self.normalisation == "max" or (self.normalisation == "auto" and pair.ratio == 1)
         return palm.solve(pair, start, chosen, iterations=self.iterations, normalisation="max" if on_maxima else "norm")
+
+    def target(self, pair: Pair) -> NDArray[np.float64]:
+        """What `corrected` stays near, y2: the denoised ultrasound and a share of the raw one."""
+        return self.denoised_share * self.denoised(pair) + (1 - self.denoised_share) * pair.yu
 
     def denoised(self, pair: Pair) -> NDArray[np.float64]:
         """The ultrasound, in units of its brightest pixel, after the denoiser of the options."""

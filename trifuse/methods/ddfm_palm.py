@@ -1,0 +1,201 @@
+"""DDFM-PALM: PALM in every reverse step of a diffusion chain, for an ultrasound image and a coarser MRI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, repeat
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from trifuse.diffusion.prior import ADMPrior, OwnPrior, load_prior
+from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
+from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
+from trifuse.diffusion.schedule import Levels, to_clean, uniform_lambda
+from trifuse.errors import InputError, OptionError, WeightsError
+from trifuse.filters.levels import levels
+from trifuse.filters.palm_corrected import Problem
+from trifuse.methods.base import Card, method
+from trifuse.methods.palm import PALM
+from trifuse.random import Random
+
+NOTES = """
+Two sources of one field of view: the MRI first, then the ultrasound, on equal grids or the MRI coarser by a whole
+number (then the order does not matter); any sizes. `variant=corrected` (default) lets the diffusion prior work: in
+every reverse step it denoises the super-resolved MRI and the fused ultrasound, PALM takes both as plug-and-play priors
+beside the data terms of both sensors, and its result goes back into the chain. The chain begins at PALM's own
+solution, with noise; `prior=none` returns that solution. `variant=reference` reproduces the published program and its
+pictures. In each reverse step it replaces the luma of the network's prediction by PALM of the sources, run anew and
+never shown that prediction, and it writes the luma of the last step. What the network says only ever reaches the
+chroma, which is thrown away: the published result is PALM, resized to sides that 32 divides (not cropped, so the
+proportions change a little), stretched to 0..255 and truncated, whatever network and number of steps were used. So no
+network is loaded for it unless `prior` names one of guided diffusion. The published pictures need `palm_iterations` 1,
+2 or 20, and `denoiser=none` or your own file of DnCNN-S-25.
+"""
+
+MULTIPLE = 32
+"""Sides of the published network's pictures are multiples of this."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Of R, G and B, by which the published program writes the last step."""
+
+STEPS, PUBLISHED_STEPS = 8, 200
+"""Reverse steps of the two variants."""
+
+NOISE_MIN = 0.03
+"""Noise of the last step of `corrected`."""
+
+
+@method
+@dataclass(frozen=True)
+class DDFMPALM:
+    """PALM in every reverse step of a diffusion chain.
+
+    Source: Longin, "Denoising diffusion model for multi-modality image fusion with proximal alternating linearized
+    minimization", University of Toulouse, 2025 (a program; DDFM: Zhao et al., ICCV 2023; PALM: El Mansouri et al.,
+    IEEE TIP 29, 2020).
+    """
+
+    card: ClassVar[Card] = Card(
+        name="ddfm-palm",
+        title="DDFM-PALM (MRI and ultrasound)",
+        summary="PALM with a diffusion prior, for an ultrasound image and a coarser MRI.",
+        paper="Longin, University of Toulouse, 2025; Zhao et al., DDFM, ICCV 2023; El Mansouri et al., PALM, "
+        "IEEE TIP 29:5324-5335, 2020",
+        sources=(2, 2),
+        native_grids=True,
+        stochastic=True,
+        notes=NOTES.strip(),
+    )
+
+    variant: Literal["corrected", "reference"] = field(
+        default="corrected", metadata={"help": "corrected, or the published program to the last digit"}
+    )
+    prior: str = field(
+        default="none",
+        metadata={"help": "diffusion prior: a name in the catalogue, a file (own, or guided diffusion's), or none"},
+    )
+    steps: int | None = field(default=None, metadata={"help": "reverse steps; 8 (reference: 200) unless given"})
+    sampler: Literal["ddim", "dpm++2m", "unipc2", "ancestral"] = field(
+        default="dpm++2m", metadata={"help": "how `corrected` takes the steps"}
+    )
+    strength: float = field(default=1.0, metadata={"help": "weight of the prior against the sensors; 1 is Bayes' rule"})
+    noise: float = field(default=0.5, metadata={"help": "noise at which `corrected` begins (values -1..1)"})
+    denoiser: str = field(
+        default="small", metadata={"help": "of the ultrasound: small (ours), none, or the path of a DnCNN checkpoint"}
+    )
+    palm_iterations: int | None = field(
+        default=None,
+        metadata={"help": "outer iterations of PALM before the chain (10), or per step of `reference` (1)"},
+    )
+
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """The fused ultrasound on the finer grid; see `Method.fuse`.
+
+        Raises:
+            OptionError: if a number is out of range.
+            WeightsError: if weights are absent, or are no prior.
+        """
+        self._check()
+        if self.variant == "reference":
+            return self._published(sources, random).to(sources[0])
+        mri, us = sorted(sources, key=lambda source: source.shape[2])
+        images = [
+            self._corrected(y1, y2, Random(random.seed)) for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
+        ]
+        return torch.from_numpy(np.stack(images))[:, None].to(sources[0])
+
+    def _check(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise OptionError(f"method ddfm-palm: {self.steps} reverse steps make no picture; give 1 or more")
+        if not (self.strength >= 0 and self.noise > 0):
+            raise OptionError("method ddfm-palm: strength must be 0 or more, noise more than 0")
+
+    def _corrected(self, mri: NDArray[np.float64], us: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
+        palm = PALM(iterations=self.palm_iterations or 10, denoiser=self.denoiser)
+        pair = palm.pair(mri, us)
+        solution = palm.solve(pair)
+        if self.prior == "none":
+            return solution.fused * pair.us_top
+        prior = self._loaded()
+        denoise = ProximalPALM(
+            Problem(pair, palm.target(pair), PRIORLESS),
+            prior,
+            (solution.super_resolved, solution.fused),
+            (noise_variance(pair.ym), noise_variance(pair.yu)),
+            self.strength,
+        )
+        noise = gaussian(random)
+        walked = to_clean(uniform_lambda(self.steps or STEPS, min(self.noise, prior.noise_max), NOISE_MIN))
+        start = noisy_start(denoise.state, float(walked[0]), noise)
+        fused: NDArray[np.float64] = denoise.us(sample(SAMPLERS[self.sampler], denoise, start, walked, noise))
+        return fused * pair.us_top
+
+    def _published(self, sources: Sequence[Tensor], random: Random) -> Tensor:
+        palm = PALM(variant="py", iterations=self.palm_iterations or 1, denoiser=self.denoiser, tau3=1e-4, tau4=2e-4)
+        luma = resized(palm.fuse(sources, scale=1, random=random).float())
+        if self.prior == "none":
+            return written(luma)
+        prior = self._loaded()
+        if not isinstance(prior, ADMPrior):
+            raise WeightsError(f"{self.prior}: no network of guided diffusion, which variant=reference takes")
+        noise = gaussian(random)
+        start = noise(luma.expand(-1, 3, -1, -1))
+        levels = respaced(prior.levels, self.steps or PUBLISHED_STEPS)
+        rgb = sample(DDIM(), PublishedPALM(prior, luma), start, levels, noise)
+        return written(torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None])
+
+    def _loaded(self) -> OwnPrior | ADMPrior:
+        try:
+            return load_prior(self.prior)
+        except WeightsError as error:
+            raise WeightsError(f"method ddfm-palm: {error}; or go without: --option prior=none") from None
+
+
+def _planes(source: Tensor) -> NDArray[np.float64]:
+    planes: NDArray[np.float64] = levels(source)[:, 0].numpy()
+    return planes
+
+
+def respaced(levels: Levels, steps: int) -> Levels:
+    """Evenly spaced levels of a training, noisiest first, and 1: the published `timestep_respacing`.
+
+    Args:
+        levels: cleanest first.
+        steps: how many to keep, the first and the last among them (one: the first).
+
+    Raises:
+        OptionError: if there are fewer.
+    """
+    if steps > len(levels):
+        raise OptionError(
+            f"method ddfm-palm: {steps} reverse steps of the {len(levels)} that the network was trained on"
+        )
+    stride = (len(levels) - 1) / max(steps - 1, 1)
+    kept = [round(place) for place in accumulate(repeat(stride, steps - 1), initial=0.0)]
+    return to_clean(levels[kept[::-1]])
+
+
+def resized(fused: Tensor) -> Tensor:
+    """`(B, 1, H, W)` by torch's bicubic to the largest sides that 32 divides, as the published program has it.
+
+    Raises:
+        InputError: if a side is shorter than that.
+    """
+    size = [n // MULTIPLE * MULTIPLE for n in fused.shape[2:]]
+    if 0 in size:
+        height, width = fused.shape[2:]
+        raise InputError(f"ddfm-palm: {height} x {width} pixels; variant=reference needs {MULTIPLE} on each side")
+    return functional.interpolate(fused, size, mode="bicubic", align_corners=False)
+
+
+def written(luma: Tensor) -> Tensor:
+    """The 8-bit picture of each image `(B, 1, H, W)`, as values 0..1: stretched to its least and most, truncated."""
+    low, high = luma.amin(dim=(1, 2, 3), keepdim=True), luma.amax(dim=(1, 2, 3), keepdim=True)
+    span = torch.where(high > low, high - low, 1)
+    return ((luma - low) / span * 255).floor() / 255
