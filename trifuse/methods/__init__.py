@@ -27,6 +27,7 @@ REGISTRY: Registry[type[Method]] = Registry(
         "u2fusion": "u2fusion:U2Fusion",
         "swinfuse": "swinfuse:SwinFuse",
         "dilran": "dilran:DILRAN",
+        "dc2fusion": "dc2fusion:DC2Fusion",
         "laplacian": "laplacian:Laplacian",
         "dwt": "dwt:DWT",
         "guided-filter": "guided_filter:GuidedFilter",

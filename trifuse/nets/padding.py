@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def reflected_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """`(B, C, H, W)` extended at the bottom and right by reflection (edge not repeated) to multiples of `multiple`.
+    """`(B, C, *space)` extended at each far end by reflection (edge not repeated) to multiples of `multiple`.
 
     Reflects as often as needed, so that images smaller than the border are served too; a side of one pixel is
     repeated. Sizes that fit are returned as they are.
     """
-    for axis in (2, 3):
+    for axis in range(2, x.ndim):
         n = x.shape[axis]
         wanted = -(-n // multiple) * multiple
         if wanted == n:

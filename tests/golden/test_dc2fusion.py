@@ -1,0 +1,213 @@
+"""DC2Fusion against its authors' program with the deterministic weights of the goldens' README."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.golden.goldens import check_topic, each
+from tests.golden.recipes import shapes_of
+from trifuse.methods import dilran, get
+from trifuse.methods.dc2fusion import RULES
+from trifuse.nets.dc2fusion import CrossBlock, DC2Fusion, grid_of, sampled
+from trifuse.nets.dc2fusion_layers import first, padded
+from trifuse.random import Random
+from trifuse.train.brain_cubes import cubes, resized
+from trifuse.train.losses import dc2fusion as losses
+
+KINDS = ("net_", "block_", "loss", "trainstep", "strategies", "prepare", "metrics")
+
+
+def test_topic() -> None:
+    check_topic("dc2fusion", *KINDS)
+
+
+def drawn(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
+    """An entry of the deterministic state dict."""
+    n = np.random.RandomState((zlib.crc32(key.encode()) + seed) % 2**32).standard_normal(shape)
+    if key.endswith("running_mean"):
+        n = 0.1 * n
+    elif key.endswith("running_var"):
+        n = np.abs(1 + 0.3 * n) + 0.1
+    elif len(shape) >= 2:
+        n = n / np.sqrt(np.prod(shape[1:]))
+        n *= 3 if key.endswith("conv_offset.3.weight") else 0.05 if key.endswith("out_conv.weight") else 1
+    else:
+        n = 1 + 0.1 * n if key.endswith("weight") else 0.05 * n
+    return torch.from_numpy(np.asarray(n, dtype=np.float32))
+
+
+def filled(net: nn.Module, seed: int) -> nn.Module:
+    state = {key: drawn(key, s, seed) for key, s in shapes_of(net).items() if not key.endswith("num_batches_tracked")}
+    net.load_state_dict(state, strict=False)
+    return net.eval()
+
+
+def network(golden: np.lib.npyio.NpzFile) -> nn.Module:
+    return filled(DC2Fusion(int(golden["embed_dim"]), drop=0.0), int(golden["seed"]))
+
+
+def volumes(golden: np.lib.npyio.NpzFile, *names: str) -> list[Tensor]:
+    return [torch.from_numpy(golden[name]).reshape(-1, 1, *golden[name].shape[-3:]) for name in names]
+
+
+def close(ours: Tensor | np.ndarray, golden: np.ndarray, tolerance: float) -> None:
+    """Relative to the largest value, as the goldens' README means it."""
+    ours = np.asarray(ours.detach() if isinstance(ours, Tensor) else ours)
+    assert ours.shape == golden.shape
+    np.testing.assert_allclose(ours, golden, rtol=0, atol=tolerance * float(np.abs(golden).max()))
+
+
+@torch.inference_mode()
+@each("dc2fusion", "block_")
+def test_block(path: Path) -> None:
+    golden = np.load(path)
+    block = CrossBlock(int(golden["dim"]), int(golden["heads"]))
+    filled(block, int(golden["seed"]))
+    seen: dict[str, Tensor] = {}
+    for name in ("proj_q", "channel_interaction", "projection", "spatial_interaction"):
+        block.get_submodule(name).register_forward_hook(lambda m, i, o, name=name: seen.__setitem__(name, o))
+    x, other = (torch.from_numpy(golden[name]) for name in ("x", "xa"))
+    sides = [min(2, n) for n in x.shape[1:4]]
+    xn, raw = padded(block.norm1(x), sides), padded(other, sides)
+    offsets = block.offsets(xn, raw)
+    close(first(offsets), golden["conv_offset"], 1e-5)
+    close(grid_of(offsets).flip(-1), golden["sample_grid_xyz"], 1e-5)
+    close(grid_of(torch.zeros_like(offsets))[0], golden["reference_zyx"], 1e-6)
+    close(sampled(raw, grid_of(offsets)), golden["grid_sample_out_bcdhw"], 1e-5)
+    close(block.blended(x, other), golden["part1"], 1e-5)
+    for name, value in seen.items():
+        close(first(value), golden[name], 1e-5)
+    close(block(x, other), golden["block_out"], 1e-5)
+
+
+@torch.inference_mode()
+@each("dc2fusion", "net_")
+def test_network(path: Path) -> None:
+    golden = np.load(path)
+    net = network(golden)
+    found: dict[str, Tensor] = {}
+    for room in ("layers", "up_layers"):
+        for number, stage in enumerate(getattr(net.swin, room)):
+            key = f"{room}.{number}"
+            stage.register_forward_hook(lambda m, i, o, key=key: found.update({f"{key}.0": o[0], f"{key}.1": o[1]}))
+            if stage.downsample is not None:
+                stage.downsample.register_forward_hook(
+                    lambda m, i, o, key=key: found.__setitem__(f"{key}.{3 if f'{key}.2' in found else 2}", o)
+                )
+    mri, pet = volumes(golden, "mri", "pet")
+    maps = net(mri, pet)
+    compared = [key for key in found if key in golden.files]
+    assert "layers.0.0" not in golden.files or len(compared) >= 28
+    for key in compared:
+        close(found[key], golden[key], 1e-3)
+    if "out_conv" in golden.files:
+        close(maps, golden["out_conv"], 1e-3)
+    close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output"], 1e-3)
+
+
+@torch.inference_mode()
+@each("dc2fusion", "net_cubic", "net_noncubic", "net_batch2")
+def test_network_in_double_precision(path: Path) -> None:
+    golden = np.load(path)
+    maps = network(golden).double()(*(volume.double() for volume in volumes(golden, "mri", "pet")))
+    close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output_from_float64"], 1e-5)
+
+
+@torch.inference_mode()
+@each("dc2fusion", "net_batch2")
+def test_a_batch_is_coupled(path: Path) -> None:
+    golden = np.load(path)
+    maps = network(golden)(*(volume[:1] for volume in volumes(golden, "mri", "pet")))
+    close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output_first_alone"], 1e-3)
+
+
+@torch.inference_mode()
+@each("dc2fusion", "net_cubic", "net_noncubic", "net_oddsize")
+def test_method_takes_official_keys(path: Path, tmp_path: Path) -> None:
+    golden = np.load(path)
+    checkpoint = tmp_path / "checkpoint.pth"
+    torch.save(network(golden).state_dict(), checkpoint)
+    method = get("dc2fusion")(weights=str(checkpoint), variant="reference")
+    mri, pet = volumes(golden, "mri", "pet")
+    fused = method.fuse([mri, pet], scale=1, random=Random())
+    assert fused.shape == mri.shape
+    if "out_conv" in golden.files and fused.shape == golden["output"].shape:
+        close(fused, golden["output"], 1e-3)
+
+
+@each("dc2fusion", "loss")
+def test_loss(path: Path) -> None:
+    golden = np.load(path)
+    for batch in (1, 2):
+        fused, *sources = (torch.from_numpy(golden[name][:batch]) for name in ("fused", "mri", "pet"))
+        fused.requires_grad_()
+        terms = losses.terms(fused, sources, one_pass=True)
+        total = terms.total()
+        total.backward()
+        ours = np.array([float(value.detach()) for part in terms for value in part])
+        close(ours, golden[f"b{batch}_terms"], 1e-5)
+        size = np.abs(ours * [2, 1, 2, 1, 2, 1]).sum()
+        assert abs(float(total.detach()) - golden[f"b{batch}_total"]) < 1e-5 * size
+        close(fused.grad, golden[f"b{batch}_grad_fused"], 1e-3)
+        fast = losses.terms(fused.detach(), sources)
+        close(np.array([float(value) for part in fast for value in part]), golden[f"b{batch}_terms"], 1e-4)
+
+
+@each("dc2fusion", "trainstep")
+def test_training_step(path: Path) -> None:
+    golden = np.load(path)
+    net = network(golden)
+    with torch.no_grad():
+        net.out_conv.weight.mul_(0.05)
+        net.out_conv.bias.mul_(0.05)
+    net.train()
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-4)
+    mri, pet = volumes(golden, "mri", "pet")
+    fused = RULES["l1nw"](torch.stack(net(mri, pet).chunk(2, dim=1)))
+    terms = losses.terms(fused, [mri, pet], one_pass=True)
+    total = terms.total()
+    total.backward()
+    close(fused, golden["output"], 1e-4)
+    close(np.array([float(value.detach()) for part in terms for value in part]), golden["terms"], 1e-5)
+    assert float(total.detach()) == pytest.approx(float(golden["total"]), rel=1e-5)
+    parameters = dict(net.named_parameters())
+    assert {name for name, p in parameters.items() if p.grad is None} == {str(name) for name in golden["none_grad"]}
+    grads = [key.removeprefix("grad/") for key in golden.files if key.startswith("grad/")]
+    assert grads
+    for key in grads:
+        close(parameters[key].grad, golden[f"grad/{key}"], 2e-3)
+    state = net.state_dict()
+    for key in (key.removeprefix("bn/") for key in golden.files if key.startswith("bn/")):
+        close(state[key], golden[f"bn/{key}"], 1e-4)
+    optimiser.step()
+    for key in (key.removeprefix("after/") for key in golden.files if key.startswith("after/")):
+        np.testing.assert_allclose(parameters[key].detach(), golden[f"after/{key}"], rtol=0, atol=1e-6)
+
+
+@each("dc2fusion", "strategies")
+def test_strategies(path: Path) -> None:
+    golden = np.load(path)
+    compared = [key for key in golden.files if key.startswith(("2d_", "3d_"))]
+    assert compared
+    for key in compared:
+        dims, rule = key.split("_")
+        pair = [torch.from_numpy(golden[name]) for name in (("f1", "f2") if dims == "2d" else ("v1", "v2"))]
+        ours = dilran.sfnn(torch.cat(pair)) if rule == "SFNN" else RULES[rule.lower()](torch.stack(pair))
+        close(ours, golden[key], 1e-6)
+
+
+@each("dc2fusion", "prepare")
+def test_preparation(path: Path) -> None:
+    golden = np.load(path)
+    mri, pet = (torch.from_numpy(golden[name]) for name in ("mri", "pet"))
+    padded_to, sides = golden["pad_size"].tolist(), golden["out_size"].tolist()
+    for ours, name in zip(cubes(mri, pet, padded_to, sides), ("mri", "pet"), strict=True):
+        close(ours, golden[f"{name}_out"], 1e-6)
+    box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in (mri > 0).nonzero(as_tuple=True))
+    close(resized(pet[box], padded_to, sides), golden["pet_resized"], 1e-6)
