@@ -184,3 +184,35 @@ def edm(count: int, noise_max: float = 20.0, noise_min: float = 0.002, rho: floa
 def to_clean(levels: Levels) -> Levels:
     """The same levels and 1 after them: a sampler then returns its last estimate of the clean image."""
     return np.append(levels, 1.0)
+
+
+def kept_steps(total: int, spacing: int | str) -> list[int]:
+    """The steps of a training of `total` that a shorter chain visits, ascending, as guided diffusion counts them.
+
+    Args:
+        total: steps of training.
+        spacing: how many, spread over all of them, the first and the last included; "ddim25" for the 25 with an even
+            distance; "10,15,20" for so many in each of equal parts.
+
+    Raises:
+        OptionError: if there are fewer steps than asked for, or no even distance gives that many.
+    """
+    if isinstance(spacing, str) and spacing.startswith("ddim"):
+        wanted = int(spacing.removeprefix("ddim"))
+        for stride in range(1, total):
+            if len(range(0, total, stride)) == wanted:
+                return list(range(0, total, stride))
+        raise OptionError(f"no even distance gives {wanted} of {total} steps")
+    counts = [spacing] if isinstance(spacing, int) else [int(count) for count in spacing.split(",")]
+    kept, begin = [], 0
+    for index, count in enumerate(counts):
+        size = total // len(counts) + (index < total % len(counts))
+        if not 1 <= count <= size:
+            raise OptionError(f"{count} steps of {size} cannot be kept; give 1 to {size}")
+        stride_of = (size - 1) / (count - 1) if count > 1 else 1.0
+        place = 0.0
+        for _ in range(count):
+            kept.append(begin + round(place))
+            place += stride_of
+        begin += size
+    return kept

@@ -21,6 +21,7 @@ REGISTRY: Registry[type[Method]] = Registry(
         "tfs-diff": "tfs_diff:TFSDiff",
         "ctsr": "ctsr:CTSR",
         "palm": "palm:PALM",
+        "ddfm": "ddfm:DDFM",
         "ddfm-palm": "ddfm_palm:DDFMPALM",
         "cddfuse": "cddfuse:CDDFuse",
         "tgfuse": "tgfuse:TGFuse",
