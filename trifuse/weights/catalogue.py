@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="a814a3c1bb87baae421db9ba4810d8973f40de1bc29a26fccc3d5d9a376de0bc",
+        sha256="de60f531ac144901855b58c369625f7d094143ab9f5b6891526ab5cc1eaad002",
     ),
     Entry(
         name="sr3",
