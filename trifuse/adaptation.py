@@ -128,16 +128,19 @@ def _upsampled(method: Method, sources: list[Tensor], settings: Settings, random
     if settings.scale in method.card.scales:
         return _in_colour(method, sources, settings.scale, random)
     if settings.upsample == "before":
-        larger = [_magnified(source, settings, random).clamp(0, 1) for source in sources]
+        larger = [magnified(source, settings, random).clamp(0, 1) for source in sources]
         return _in_colour(method, larger, 1, random)
     fused = _in_colour(method, sources, 1, random)
     if isinstance(fused, Spread):
-        return Spread(_magnified(fused.mean, settings, random), bicubic(fused.std, settings.scale))
-    return _magnified(fused, settings, random)
+        return Spread(magnified(fused.mean, settings, random), bicubic(fused.std, settings.scale))
+    return magnified(fused, settings, random)
 
 
-def _magnified(x: Tensor, settings: Settings, random: Random) -> Tensor:
-    """`(B, C, *space)` at `scale`; networks are for pictures, so that volumes that reach this go by bicubic."""
+def magnified(x: Tensor, settings: Settings, random: Random) -> Tensor:
+    """`(B, C, *space)`, values 0..1, at `settings.scale` by `settings.upsampler`.
+
+    Networks are for pictures, so that volumes that reach this go by bicubic.
+    """
     if x.ndim != 4 or settings.upsampler == "bicubic":
         return bicubic(x, settings.scale)
     if settings.upsampler == "sr3":

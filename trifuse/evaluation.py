@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trifuse.errors import GridError
 from trifuse.image import PICTURE_AFFINE, Image, scaled_affine
 from trifuse.metrics.evaluate import evaluate as evaluate_arrays
-from trifuse.metrics.pixels import MetricWarning
+from trifuse.metrics.pixels import MetricWarning, pixels_of
 
 if TYPE_CHECKING:
     from trifuse.fusion import Fused
@@ -76,6 +76,34 @@ def evaluate(
         per_source=per_source,
         weights=weights,
     )
+
+
+class Yardstick:
+    """Sources and a reference that many fused images are measured against: what is computed from them is kept.
+
+    The values are those of `evaluate`.
+
+    Attributes:
+        sources: the images that were fused.
+        reference: a ground truth, or None.
+    """
+
+    def __init__(self, sources: Sequence[Image], reference: Image | None = None) -> None:
+        self.sources, self.reference = tuple(sources), reference
+        others = [*self.sources, *([] if reference is None else [reference])]
+        self._whole = bool(others) and all(is_8bit(other) for other in others)
+        self._pixels = [pixels_of(grey_levels(other, self._whole)) for other in others]
+
+    def measure(self, fused: Image, metrics: str | Sequence[str]) -> dict[str, float]:
+        """Scores of one fused image; see `evaluate` for `metrics` and the errors raised."""
+        if any(source.space != fused.space for source in self.sources):
+            return evaluate(fused, self.sources, self.reference, metrics)
+        check_grid(fused, self.sources, self.reference)
+        count = len(self.sources)
+        reference = self._pixels[count] if self.reference is not None else None
+        scores = evaluate_arrays(grey_levels(fused, self._whole), self._pixels[:count], reference, metrics)
+        self._pixels = [pixels.alone() for pixels in self._pixels]
+        return scores
 
 
 def grey_levels(image: Image, whole: bool) -> NDArray[np.float64]:

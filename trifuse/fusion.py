@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trifuse import geometry
-from trifuse.adaptation import Precision, Settings, Upsample, Upsampler, adaptations, run
+from trifuse.adaptation import Precision, Settings, Upsample, Upsampler, adaptations, magnified, run
 from trifuse.errors import OptionError
 from trifuse.image import PICTURE_AFFINE, Image, Modality, scaled_affine
 from trifuse.methods import get
@@ -140,6 +140,33 @@ def fuse(
         uncertainty=None if std is None else _image(std, affine),
         provenance=provenance,
     )
+
+
+def enlarged(
+    sources: Sequence[Any], scale: int, *, upsampler: Upsampler = "bicubic", seed: int = 0, device: str = "cpu"
+) -> list[Image]:
+    """Images magnified as `fuse` magnifies the sources of a method that lacks the scale.
+
+    Args:
+        sources: whatever `Image.of` takes; volumes always go by bicubic.
+        scale: magnification 1, 2, 4 or 8.
+        upsampler: "bicubic", "source-sr" or "sr3".
+        seed: seed of all of them together.
+        device: torch device.
+
+    Raises:
+        InputError: an image cannot be read.
+        OptionError: the scale or the upsampler does not exist.
+        WeightsError: the upsampler's weights are absent.
+    """
+    settings, random = Settings(scale, upsampler=upsampler, device=device), Random(seed)
+    found = []
+    with torch.inference_mode():
+        for image in map(Image.of, sources):
+            larger = magnified(_tensor(image, device), settings, random).clamp(0, 1)
+            affine = scaled_affine(image.affine, [scale] * image.dims)
+            found.append(Image(larger[0].cpu().numpy(), affine=affine, modality=image.modality, origin=image.origin))
+    return found
 
 
 def nested(images: Sequence[Image]) -> bool:

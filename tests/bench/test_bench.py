@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from trifuse.bench import cases, recipe, report, run, summary, tables
+from trifuse import evaluation
+from trifuse.bench import cases, fingerprints, recipe, report, run, summary, tables
 from trifuse.errors import InputError, OptionError
+from trifuse.fusion import fuse
+from trifuse.image import Image
 
 PATIENTS = ("p1", "p1", "p2", "p2", "p3", "p3")
 
@@ -174,6 +177,7 @@ def test_means_over_patients_weigh_patients_alike() -> None:
     made = summary.summarise(tidy, 1)
     assert made.mean.loc["m", "mse"] == 1.0
     assert made.patients.loc["m", "mse"] == 2.0
+    assert made.patients_std.loc["m", "mse"] == pytest.approx(np.std([0, 4], ddof=1))
     assert made.count == 2
 
 
@@ -196,6 +200,117 @@ def test_where_and_limit_choose_cases(study: Path) -> None:
     found = cases.find(chosen, study)
     assert [case.name for case in found] == ["c0", "c3"]
     assert found[1].patient == "p2"
+
+
+def test_lists_stand_for_rows() -> None:
+    made = make(
+        methods=[
+            "mean",
+            {"label": "Max", "method": "max", "upsampler": ["bicubic", "sr3"], "upsample": ["before", "after"]},
+            {"method": ["dwt", "ctsr"], "upsampler": ["bicubic", "source-sr"], "samples": 2},
+        ]
+    )
+    rows = [(entry.label, entry.method, entry.upsampler, entry.upsample, entry.samples) for entry in made.methods]
+    assert rows == [
+        ("mean", "mean", "bicubic", "before", 1),
+        ("Max, bicubic before", "max", "bicubic", "before", 1),
+        ("Max, bicubic after", "max", "bicubic", "after", 1),
+        ("Max, sr3 before", "max", "sr3", "before", 1),
+        ("Max, sr3 after", "max", "sr3", "after", 1),
+        ("dwt, bicubic", "dwt", "bicubic", "before", 2),
+        ("dwt, source-sr", "dwt", "source-sr", "before", 2),
+        ("ctsr, bicubic", "ctsr", "bicubic", "before", 2),
+        ("ctsr, source-sr", "ctsr", "source-sr", "before", 2),
+    ]
+
+
+def test_a_smaller_run_of_a_recipe() -> None:
+    whole = make(methods=["mean", {"label": "Max", "method": "max", "upsampler": ["bicubic", "sr3"]}])
+    assert [e.label for e in recipe.narrowed(whole, methods="mean, *SR3").methods] == ["mean", "Max, sr3"]
+    assert [e.label for e in recipe.narrowed(whole, methods="max").methods] == ["Max, bicubic", "Max, sr3"]
+    assert recipe.narrowed(whole, limit=3).cases.limit == 3
+    assert recipe.narrowed(whole) == whole
+    entry = whole.methods[0]
+    assert recipe.narrowed(whole, 1, "mean").digest(entry) == whole.digest(entry)
+    with pytest.raises(OptionError, match="there are: mean; Max, bicubic"):
+        recipe.narrowed(whole, methods="mena")
+
+
+def test_shared_sources_change_no_picture(study: Path, tmp_path: Path) -> None:
+    """Rows share what upsamplers make; the pictures are those of `trifuse.fuse`."""
+    chosen = {"table": "table.csv", "columns": ["a", "b"], "limit": 1}
+    rows = {
+        "method": ["laplacian", "max"],
+        "upsampler": ["bicubic", "sr3", "source-sr"],
+        "upsample": ["before", "after"],
+    }
+    small = make(cases=chosen, methods=[rows], scales=[2], metrics=["mse"], truth="mean", seed=3)
+    case = cases.find(small.cases, study)[0]
+    halves = [cases.smaller(image, 2) for image in cases.sources(case)]
+    assert not any(row["error"] for row in run.run(small, study, tmp_path))
+    for entry in small.methods:
+        settings = {"upsampler": entry.upsampler, "upsample": entry.upsample}
+        alone = fuse(halves, str(entry.method), scale=2, seed=3, **settings)
+        shared = Pillow.open(run.picture_path(tmp_path, entry.label, "c0", 2))
+        assert np.array_equal(np.asarray(shared), np.asarray(cases.to_pillow(alone.image))), entry.label
+
+
+def test_rows_without_weights_are_left_out_and_named(study: Path, tmp_path: Path) -> None:
+    absent = {"label": "mine", "method": "tfs-diff", "options": {"weights": "not-trained-yet"}}
+    small = make(cases={"table": "table.csv", "columns": ["a", "b"], "limit": 2}, methods=["mean", absent])
+    rows = run.run(small, study, tmp_path)
+    assert not any(row["error"] for row in rows)
+    assert {row["method"] for row in rows if row["left_out"]} == {"mine"}
+    (reason,) = summary.left_out(rows)
+    assert reason.startswith("mine: ")
+    assert "not-trained-yet" in reason
+    report.write(small, rows, tmp_path)
+    assert "not-trained-yet" in (tmp_path / "index.html").read_text()
+    text = (tmp_path / "table.md").read_text()
+    assert "| mine |" not in text
+    assert "- mine: " in text
+
+
+def test_results_by_other_weights_are_run_again(study: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "weights.npz", tmp_path / "other.npz"
+    first.write_bytes(b"some")
+    second.write_bytes(b"other")
+    small = make()
+    entry = recipe.Entry(method="mean", options={"weights": str(first)})
+    before = fingerprints.of_row(small, entry)
+    assert before == fingerprints.of_row(small, entry)
+    assert before != fingerprints.of_row(small, recipe.Entry(method="mean", options={"weights": str(second)}))
+    first.write_bytes(b"some more")
+    assert before != fingerprints.of_row(small, entry)
+
+
+def test_both_readings_have_tables_and_ranks(study: Path, tmp_path: Path) -> None:
+    small = make(scales=[2], truth="max", metrics=["mse", "ag"])
+    rows = run.run(small, study, tmp_path)
+    table = pd.DataFrame(rows)
+    assert set(table["metric"]) == {"mse", "mse:reference", "ag", "ag:difference", "seconds"}
+    wide = table.pivot_table(index="case", columns=["method", "metric"], values="value")
+    truth = evaluation.evaluate(
+        Image.of(np.maximum(*(np.asarray(Pillow.open(study / f"0{k}.png")) for k in "ab"))), metrics="ag"
+    )
+    expected = abs(wide.loc["c0", ("mean", "ag")] - truth["ag"])
+    assert wide.loc["c0", ("mean", "ag:difference")] == pytest.approx(expected)
+    assert summary.direction("ag:difference") == -1
+    made = summary.summarise(table, 2)
+    split = summary.readings(list(made.mean.columns))
+    assert split == {
+        "against the sources": ["mse", "ag", "seconds"],
+        "against the ground truth": ["mse:reference", "ag:difference"],
+    }
+    assert summary.mean_ranks(made.ranks, split["against the ground truth"])["mean"] == pytest.approx(
+        made.ranks.loc["mean", ["mse:reference", "ag:difference"]].mean()
+    )
+    text = tables.markdown(made)
+    for title in (
+        "against the sources; mean ± standard deviation over cases",
+        "against the ground truth; mean ± standard deviation over patients",
+    ):
+        assert title in text
 
 
 @pytest.mark.parametrize(

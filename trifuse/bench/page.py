@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from trifuse.bench.calibration import SHOWN, Reliability
 from trifuse.bench.recipe import Recipe
 from trifuse.bench.run import picture_path
-from trifuse.bench.summary import Summary, direction
-from trifuse.bench.tables import ARROWS, digits, places
+from trifuse.bench.summary import Summary, direction, heading, left_out, mean_ranks, readings
+from trifuse.bench.tables import ARROWS, calibration_cells, cell, places
 
 
-def write(recipe: Recipe, table: pd.DataFrame, summaries: list[Summary], plots: list[Path], folder: Path) -> str:
+def write(
+    recipe: Recipe,
+    table: pd.DataFrame,
+    summaries: list[Summary],
+    reliabilities: list[Reliability],
+    plots: list[Path],
+    folder: Path,
+) -> str:
     """The page as text; pictures and plots are linked relative to `folder`."""
     import jinja2
 
@@ -21,32 +29,50 @@ def write(recipe: Recipe, table: pd.DataFrame, summaries: list[Summary], plots: 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
         recipe=recipe,
-        tables=[_table(summary) for summary in summaries],
+        tables=[one for summary in summaries for one in _tables(summary)],
+        calibrations=[_calibration(each) for each in reliabilities],
         plots=[path.relative_to(folder).as_posix() for path in plots],
         failures=_failures(table[table["error"] != ""]),
+        left_out=left_out(table.to_dict("records")),
         cases=_cases(recipe, table, folder),
         version=", ".join(sorted(set(table["version"]))),
     )
 
 
-def _table(summary: Summary) -> dict[str, object]:
-    columns = list(summary.mean.columns)
-    ranked = [metric for metric in columns if metric != "seconds"]
-    rows = []
-    for method in summary.mean.index:
-        cells = []
-        for metric in columns:
-            mean, decimals = summary.mean.loc[method, metric], digits(summary.mean[metric])
-            place = places(summary.mean, metric)[method]
-            text = "–" if pd.isna(mean) else f"{mean:.{decimals}f}"
-            cells.append({"text": text, "place": {1: "best", 2: "second"}.get(place, "")})
-        rows.append({"method": method, "cells": cells, "rank": f"{summary.ranks.loc[method, ranked].mean():.2f}"})
+def _tables(summary: Summary) -> list[dict[str, object]]:
+    """One table for each reading of the metrics."""
+    pattern = ("{}", "{}", "{}")
+    found = []
+    for title, columns in readings(list(summary.mean.columns)).items():
+        ranks = mean_ranks(summary.ranks, columns)
+        place = {metric: places(summary.mean, metric) for metric in columns}
+        rows = []
+        for method in summary.mean.index:
+            cells = []
+            for metric in columns:
+                over_cases, over_patients = (cell(summary, method, metric, pattern, o) for o in ("cases", "patients"))
+                kind = {1: "best", 2: "second"}.get(place[metric][method], "")
+                hint = f"over cases {over_cases}; over patients {over_patients}"
+                cells.append({"text": over_cases.split(" ")[0], "place": kind, "hint": hint})
+            best = "best" if ranks[method] == ranks.min() else ""
+            rows.append({"method": method, "cells": cells, "rank": f"{ranks[method]:.2f}", "best": best})
+        found.append(
+            {
+                "title": ", ".join(part for part in (f"x{summary.scale}", title) if part),
+                "columns": [f"{heading(metric)} {ARROWS[direction(metric)]}" for metric in columns],
+                "rows": rows,
+                "cases": int(summary.cases.max()),
+                "patients": summary.count,
+            }
+        )
+    return found
+
+
+def _calibration(reliability: Reliability) -> dict[str, object]:
     return {
-        "scale": summary.scale,
-        "columns": [f"{metric} {ARROWS[direction(metric)]}" for metric in columns],
-        "rows": rows,
-        "cases": int(summary.cases.max()),
-        "patients": summary.count,
+        "scale": reliability.scale,
+        "columns": list(SHOWN.values()),
+        "rows": [{"method": m, "cells": calibration_cells(reliability, m)} for m in reliability.mean.index],
     }
 
 

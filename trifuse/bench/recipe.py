@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from trifuse.errors import InputError
+from trifuse.bench import expansion
+from trifuse.errors import InputError, OptionError
 
 
 class Entry(BaseModel):
@@ -21,6 +23,7 @@ class Entry(BaseModel):
         options: options of the method.
         upsampler: what upsamples where the method lacks the scale.
         upsample: sources upsampled before fusing, or the result after, where the method lacks the scale.
+            In a recipe, method, upsampler and upsample may be lists, which stand for several rows; see `expansion`.
         samples: how many samples a stochastic method averages.
         pictures: fused pictures to measure as they are, relative to the data folder; `{case}` and
             `{scale}` are filled in.
@@ -112,6 +115,13 @@ class Recipe(BaseModel):
     truth: str | None = None
     seed: int = Field(default=0, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("methods"), list):
+            return value | {"methods": [row for entry in value["methods"] for row in expansion.rows(entry)]}
+        return value
+
     @model_validator(mode="after")
     def _distinct_labels(self) -> Recipe:
         labels = [entry.label for entry in self.methods]
@@ -130,6 +140,35 @@ class Recipe(BaseModel):
             "seed": self.seed,
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def narrowed(recipe: Recipe, limit: int | None = None, methods: str | None = None) -> Recipe:
+    """A smaller run of a recipe, whose results a whole run takes over.
+
+    Args:
+        limit: at most this many cases, spread evenly.
+        methods: rows to keep, comma-separated: labels, names of methods, or shell patterns of labels ("*sr3*");
+            labels that hold a comma by pattern ("CTSR*").
+
+    Raises:
+        OptionError: if a name matches no row.
+    """
+    changes: dict[str, Any] = {}
+    if limit is not None:
+        changes["cases"] = recipe.cases.model_copy(update={"limit": limit})
+    if methods is not None:
+        wanted = [name for name in (part.strip() for part in methods.split(",")) if name]
+        for name in wanted:
+            if not any(_is_meant(entry, name) for entry in recipe.methods):
+                raise OptionError(
+                    f"no row is {name!r}; there are: {'; '.join(entry.label for entry in recipe.methods)}"
+                )
+        changes["methods"] = [entry for entry in recipe.methods if any(_is_meant(entry, name) for name in wanted)]
+    return recipe.model_copy(update=changes)
+
+
+def _is_meant(entry: Entry, name: str) -> bool:
+    return name == entry.method or fnmatch.fnmatchcase(entry.label.lower(), name.lower())
 
 
 def load(path: Path) -> Recipe:

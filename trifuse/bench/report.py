@@ -8,22 +8,31 @@ from typing import Any
 import pandas as pd
 
 from trifuse import io
-from trifuse.bench import page, plots, tables
+from trifuse.bench import calibration, page, plots, tables
+from trifuse.bench.calibration import Reliability
 from trifuse.bench.recipe import Recipe
-from trifuse.bench.summary import Summary, summarise
+from trifuse.bench.summary import Summary, left_out, summarise
 
 
 def write(recipe: Recipe, rows: list[dict[str, Any]], folder: Path) -> list[Path]:
-    """Writes results.csv, summary.csv, table.md, table.tex, plots and index.html; returns their paths."""
+    """Writes results.csv, summary.csv, table.md, table.tex, plots and index.html; returns their paths.
+
+    With rows that draw several samples, calibration.csv and plots of reliability too.
+    """
     table = pd.DataFrame(rows)
     written = [io.write_text(folder / "results.csv", table.to_csv(index=False))]
-    summaries = [summarise(table, scale) for scale in recipe.scales if _any(table, scale)]
+    scores, calibrated = calibration.split(table)
+    summaries = [summarise(scores, scale) for scale in recipe.scales if _any(scores, scale)]
+    reliabilities = [each for each in (calibration.summarise(calibrated, scale) for scale in recipe.scales) if each]
     if summaries:
         written.append(io.write_text(folder / "summary.csv", _long(summaries).to_csv(index=False)))
-        written.append(io.write_text(folder / "table.md", _markdown(recipe, summaries)))
-        written.append(io.write_text(folder / "table.tex", "\n".join(tables.latex(each) for each in summaries)))
-    drawn = _draw(table, summaries, folder / "plots")
-    text = page.write(recipe, table, summaries, drawn, folder)
+        written.append(io.write_text(folder / "table.md", _markdown(recipe, table, summaries, reliabilities)))
+        written.append(io.write_text(folder / "table.tex", _latex(summaries, reliabilities)))
+    if reliabilities:
+        text = calibration.long(reliabilities).to_csv(index=False)
+        written.append(io.write_text(folder / "calibration.csv", text))
+    drawn = _draw(recipe, scores, summaries, reliabilities, folder / "plots")
+    text = page.write(recipe, table, summaries, reliabilities, drawn, folder)
     return [*written, *drawn, io.write_text(folder / "index.html", text)]
 
 
@@ -31,8 +40,18 @@ def _any(table: pd.DataFrame, scale: int) -> bool:
     return bool(((table["scale"] == scale) & table["value"].notna()).any())
 
 
-def _markdown(recipe: Recipe, summaries: list[Summary]) -> str:
-    return f"# {recipe.title}\n\n{recipe.description}\n\n" + "\n".join(tables.markdown(each) for each in summaries)
+def _markdown(recipe: Recipe, table: pd.DataFrame, summaries: list[Summary], reliabilities: list[Reliability]) -> str:
+    parts = [f"# {recipe.title}\n", f"{recipe.description}\n"]
+    parts += [tables.markdown(each) for each in summaries]
+    parts += [tables.calibration_markdown(each) for each in reliabilities]
+    reasons = left_out(table.to_dict("records"))
+    if reasons:
+        parts.append("Left out:\n\n" + "\n".join(f"- {reason}" for reason in reasons) + "\n")
+    return "\n".join(parts)
+
+
+def _latex(summaries: list[Summary], reliabilities: list[Reliability]) -> str:
+    return "\n".join([*map(tables.latex, summaries), *map(tables.calibration_latex, reliabilities)])
 
 
 def _long(summaries: list[Summary]) -> pd.DataFrame:
@@ -42,6 +61,7 @@ def _long(summaries: list[Summary]) -> pd.DataFrame:
             "mean": summary.mean,
             "std": summary.std,
             "mean_over_patients": summary.patients,
+            "std_over_patients": summary.patients_std,
             "rank": summary.ranks,
         }
         stacked = {name: frame.stack() for name, frame in parts.items()}
@@ -50,8 +70,17 @@ def _long(summaries: list[Summary]) -> pd.DataFrame:
     return pd.concat(frames)
 
 
-def _draw(table: pd.DataFrame, summaries: list[Summary], folder: Path) -> list[Path]:
+def _draw(
+    recipe: Recipe,
+    table: pd.DataFrame,
+    summaries: list[Summary],
+    reliabilities: list[Reliability],
+    folder: Path,
+) -> list[Path]:
     drawn: list[Path] = []
+    if reliabilities:
+        samples = {entry.label: entry.samples for entry in recipe.methods}
+        drawn.append(plots.reliability(reliabilities, samples, folder / "reliability.png"))
     for summary in summaries:
         drawn.append(plots.boxes(table, summary.scale, folder / f"boxes-x{summary.scale}.png"))
         for metric in summary.mean.columns:

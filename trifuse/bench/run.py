@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,25 +16,27 @@ from typing import Any
 
 from trifuse import __version__, io, methods
 from trifuse.bench import cases as bench_cases
-from trifuse.bench import parallel
+from trifuse.bench import fingerprints, parallel
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
-from trifuse.errors import TrifuseError
-from trifuse.evaluation import evaluate
-from trifuse.fusion import Fused, fuse
+from trifuse.bench.shared import Magnification, Study, pictures
+from trifuse.errors import TrifuseError, WeightsError
 from trifuse.image import Image
+
+LEFT_OUT = "left out"
+"""What a record holds instead of scores or an error where a row lacks its weights."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """All methods of one case at one scale: they share the reading and the ground truth."""
+    """What is to be done for one case: the rows of each scale, and the fingerprints of the rows."""
 
     recipe: Recipe
     case: Case
-    scale: int
     data: Path
     folder: Path
-    entries: tuple[Entry, ...]
+    rows: dict[int, tuple[Entry, ...]]
+    digests: dict[str, str]
 
 
 def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[dict[str, Any]]:
@@ -59,59 +60,55 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
 
 
 def _jobs(recipe: Recipe, found: list[Case], data: Path, folder: Path) -> Iterator[Job]:
+    digests = {entry.label: fingerprints.of_row(recipe, entry) for entry in recipe.methods}
     for case in found:
-        for scale in recipe.scales:
-            entries = tuple(e for e in recipe.methods if not is_done(recipe, e, folder, case.name, scale))
-            if entries:
-                yield Job(recipe, case, scale, data, folder, entries)
+        rows = {
+            scale: tuple(e for e in recipe.methods if not is_done(digests[e.label], e, folder, case.name, scale))
+            for scale in recipe.scales
+        }
+        if any(rows.values()):
+            yield Job(recipe, case, data, folder, rows, digests)
 
 
 def work(job: Job) -> None:
-    """Does one job; a method that fails is recorded and does not stop the others."""
+    """Does one job; a row that fails is recorded and does not stop the others."""
     try:
-        full = bench_cases.sources(job.case, job.recipe.cases.prepare)
-        inputs = [bench_cases.smaller(image, job.scale) for image in full]
-        truth = None if job.recipe.truth is None else fuse(full, job.recipe.truth, seed=job.recipe.seed).image
-        _save_picture(job, "truth", truth)
-        for number, image in enumerate(full, start=1):
-            _save_picture(job, f"source {number}", image)
+        study = Study(job.case, job.recipe, job.data)
+        shown = pictures(study)
     except TrifuseError as error:
-        for entry in job.entries:
-            _record(job, entry, {"error": str(error)})
+        for scale in job.rows:
+            _record_all(job, scale, error)
         return
-    for entry in job.entries:
-        _record(job, entry, _measured(job, entry, full, inputs, truth))
+    for scale, entries in job.rows.items():
+        for label, image in shown if entries else []:
+            _save_picture(job, scale, label, image)
+        try:
+            at_scale = Magnification(study, scale)
+        except TrifuseError as error:
+            _record_all(job, scale, error)
+            continue
+        for entry in entries:
+            _record(job, entry, scale, _result(job, entry, at_scale))
 
 
-def _measured(job: Job, entry: Entry, full: list[Image], inputs: list[Image], truth: Image | None) -> dict[str, Any]:
-    clock = time.perf_counter()
+def _record_all(job: Job, scale: int, error: TrifuseError) -> None:
+    for entry in job.rows[scale]:
+        _record(job, entry, scale, {"error": str(error)})
+
+
+def _result(job: Job, entry: Entry, at_scale: Magnification) -> dict[str, Any]:
     try:
-        fused = _fused(job, entry, inputs)
-        seconds = time.perf_counter() - clock
-        scores = evaluate(fused.image, sources=full, reference=truth, metrics=job.recipe.metrics)
-        _save_picture(job, entry.label, fused.image)
+        fused, seconds = at_scale.fused(entry)
+        scores, left_out = at_scale.study.measure(fused)
+        _save_picture(job, at_scale.scale, entry.label, fused.image)
+    except WeightsError as error:
+        return {LEFT_OUT: str(error)}
     except TrifuseError as error:
         return {"error": str(error)}
     except Exception:
         return {"error": traceback.format_exc(limit=-1).strip().splitlines()[-1], "traceback": traceback.format_exc()}
-    return {"scores": scores, "seconds": round(seconds, 4), "provenance": fused.provenance}
-
-
-def _fused(job: Job, entry: Entry, inputs: list[Image]) -> Fused:
-    if entry.pictures is not None:
-        path = job.data / entry.pictures.format(case=job.case.name, scale=job.scale)
-        picture = bench_cases.prepared(io.read(path), job.recipe.cases.prepare)
-        return Fused(picture, None, {"picture": entry.pictures})
-    return fuse(
-        inputs,
-        str(entry.method),
-        scale=job.scale,
-        samples=entry.samples,
-        seed=job.recipe.seed,
-        upsampler=entry.upsampler,
-        upsample=entry.upsample,
-        options=entry.options,
-    )
+    made = {"weights": fingerprints.of_weights(entry), "provenance": fused.provenance}
+    return {"scores": scores, "seconds": round(seconds, 4), "unmeasured": left_out, **made}
 
 
 def record_path(folder: Path, label: str, case: str, scale: int) -> Path:
@@ -128,8 +125,8 @@ def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)
 
 
-def is_done(recipe: Recipe, entry: Entry, folder: Path, case: str, scale: int) -> bool:
-    """Whether a result is there, made by the same recipe and version, and not a failure."""
+def is_done(digest: str, entry: Entry, folder: Path, case: str, scale: int) -> bool:
+    """Whether a result of this fingerprint is there, and neither a failure nor left out."""
     path = record_path(folder, entry.label, case, scale)
     if not path.is_file():
         return False
@@ -137,29 +134,28 @@ def is_done(recipe: Recipe, entry: Entry, folder: Path, case: str, scale: int) -
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    same = record.get("digest") == recipe.digest(entry) and record.get("trifuse") == __version__
-    return bool(same and "scores" in record)
+    return bool(record.get("digest") == digest and "scores" in record)
 
 
-def _record(job: Job, entry: Entry, result: dict[str, Any]) -> None:
+def _record(job: Job, entry: Entry, scale: int, result: dict[str, Any]) -> None:
     record = {
-        "digest": job.recipe.digest(entry),
+        "digest": job.digests[entry.label],
         "trifuse": __version__,
         "label": entry.label,
         "case": job.case.name,
         "patient": job.case.patient,
-        "scale": job.scale,
+        "scale": scale,
         **result,
     }
-    path = record_path(job.folder, entry.label, job.case.name, job.scale)
+    path = record_path(job.folder, entry.label, job.case.name, scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     io.write_text(path, json.dumps(record, indent=1))
 
 
-def _save_picture(job: Job, label: str, image: Image | None) -> None:
+def _save_picture(job: Job, scale: int, label: str, image: Image | None) -> None:
     if image is None or image.dims != 2:
         return
-    path = picture_path(job.folder, label, job.case.name, job.scale)
+    path = picture_path(job.folder, label, job.case.name, scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     bench_cases.to_pillow(image).save(temporary, format="PNG")
@@ -167,7 +163,10 @@ def _save_picture(job: Job, label: str, image: Image | None) -> None:
 
 
 def gather(recipe: Recipe, found: list[Case], folder: Path) -> list[dict[str, Any]]:
-    """The tidy table of all results that are there; failures have an `error` and no value."""
+    """The tidy table of all results that are there.
+
+    Failures have an `error` and no value, rows without weights and metrics without theirs a reason in `left_out`.
+    """
     rows: list[dict[str, Any]] = []
     for entry in recipe.methods:
         for scale in recipe.scales:
@@ -179,17 +178,21 @@ def gather(recipe: Recipe, found: list[Case], folder: Path) -> list[dict[str, An
 
 
 def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    provenance = record.get("provenance", {})
+    weights = " ".join(f"{name}:{digest}" for name, digest in record.get("weights", {}).items())
     common = {
         "method": record["label"],
         "case": record["case"],
         "patient": record["patient"],
         "scale": record["scale"],
         "version": record["trifuse"],
-        "weights": provenance.get("weights", ""),
+        "weights": weights,
+        "error": record.get("error", ""),
+        "left_out": record.get(LEFT_OUT, ""),
     }
-    if "error" in record:
-        yield {**common, "metric": "", "value": None, "error": record["error"]}
+    if "scores" not in record:
+        yield {**common, "metric": "", "value": None}
         return
     for metric, value in {**record["scores"], "seconds": record["seconds"]}.items():
-        yield {**common, "metric": metric, "value": float(value), "error": ""}
+        yield {**common, "metric": metric, "value": float(value)}
+    for reason in record.get("unmeasured", []):
+        yield {**common, "metric": "", "value": None, "left_out": reason}

@@ -6,7 +6,9 @@ deviation over cases; means over patients weigh every patient alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ class Summary:
         mean: method x metric, mean over cases.
         std: method x metric, standard deviation over cases (n - 1).
         patients: method x metric, mean over patients of their means.
+        patients_std: method x metric, standard deviation over patients of their means (n - 1).
         ranks: method x metric, mean over cases of the rank within the case (1 = best).
         cases: number of cases per method.
         count: number of patients.
@@ -32,16 +35,35 @@ class Summary:
     mean: pd.DataFrame
     std: pd.DataFrame
     patients: pd.DataFrame
+    patients_std: pd.DataFrame
     ranks: pd.DataFrame
     cases: pd.Series[int]
     count: int
 
 
 def direction(metric: str) -> int:
-    """+1 if higher is better, -1 if lower is (seconds too); a suffix such as `:reference` plays no part."""
-    if metric == "seconds":
+    """+1 if higher is better, -1 if lower is, as for seconds and for a `:difference` from the truth."""
+    if metric == "seconds" or metric.endswith(":difference"):
         return -1
     return -1 if metrics.get(metric.split(":")[0]).card.direction == "low" else 1
+
+
+def readings(metrics: Sequence[str]) -> dict[str, list[str]]:
+    """Columns of each table: metrics against the sources, metrics against the ground truth, where there are both."""
+    truth = [metric for metric in metrics if metric.endswith((":reference", ":difference"))]
+    rest = [metric for metric in metrics if metric not in truth]
+    return {"against the sources": rest, "against the ground truth": truth} if truth else {"": rest}
+
+
+def heading(metric: str) -> str:
+    """A metric as a table names it that says what it is measured against."""
+    name, _, suffix = metric.partition(":")
+    return {"reference": name, "difference": f"{name} difference"}.get(suffix, metric)
+
+
+def mean_ranks(ranks: pd.DataFrame, columns: Sequence[str]) -> pd.Series[float]:
+    """Mean over the metrics of `columns`, seconds apart, of the ranks of each method."""
+    return ranks[[metric for metric in columns if metric != "seconds"]].mean(axis=1)
 
 
 def summarise(table: pd.DataFrame, scale: int) -> Summary:
@@ -51,12 +73,13 @@ def summarise(table: pd.DataFrame, scale: int) -> Summary:
     order = list(dict.fromkeys(rows["metric"]))
     finite = rows[np.isfinite(rows["value"])]
     grouped = finite.groupby(["method", "metric"])["value"]
-    per_patient = finite.groupby(["method", "metric", "patient"])["value"].mean().groupby(["method", "metric"]).mean()
+    of_patients = finite.groupby(["method", "metric", "patient"])["value"].mean().groupby(["method", "metric"])
     return Summary(
         scale=scale,
         mean=_wide(grouped.mean(), methods, order),
         std=_wide(grouped.std(), methods, order),
-        patients=_wide(per_patient, methods, order),
+        patients=_wide(of_patients.mean(), methods, order),
+        patients_std=_wide(of_patients.std(), methods, order),
         ranks=pd.DataFrame({metric: rank_cases(rows, metric).mean(axis=0) for metric in order}).reindex(methods),
         cases=rows.groupby("method")["case"].nunique().reindex(methods),
         count=int(rows["patient"].nunique()),
@@ -93,3 +116,17 @@ def significance(rows: pd.DataFrame, metric: str) -> pd.DataFrame | None:
         long, val_col="value", group_col="method", p_adjust="holm", zero_method="zsplit"
     )
     return p.reindex(index=values.columns, columns=values.columns).fillna(1.0)
+
+
+def left_out(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What of the tidy table was not measured and why: rows without weights, metrics without theirs; a reason once."""
+    methods = {row["method"] for row in rows}
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("left_out"):
+            reasons.setdefault(row["left_out"], []).append(row["method"])
+    found = []
+    for reason, names in reasons.items():
+        named = list(dict.fromkeys(names))
+        found.append(reason if len(named) == len(methods) > 1 else f"{'; '.join(named)}: {reason}")
+    return found

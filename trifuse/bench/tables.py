@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
-from trifuse.bench.summary import Summary, direction
+from trifuse.bench.calibration import SHOWN, Reliability
+from trifuse.bench.summary import Summary, direction, heading, mean_ranks, readings
 
 ARROWS = {1: "↑", -1: "↓"}
+
+Over = Literal["cases", "patients"]
+"""What means and deviations are taken over."""
 
 
 def places(mean: pd.DataFrame, metric: str) -> pd.Series[float]:
@@ -21,42 +28,106 @@ def digits(values: pd.Series[float]) -> int:
     return int(np.clip(3 - np.floor(np.log10(max(largest, 1e-9))), 0, 5))
 
 
-def cell(summary: Summary, method: str, metric: str, pattern: tuple[str, str, str]) -> str:
+def cell(summary: Summary, method: str, metric: str, pattern: tuple[str, str, str], over: Over = "cases") -> str:
     """mean ± std, decorated by `pattern` = (plain, best, second), each with a `{}`."""
-    mean, std = float(summary.mean[metric][method]), float(summary.std[metric][method])
+    means, stds = (summary.mean, summary.std) if over == "cases" else (summary.patients, summary.patients_std)
+    mean, std = float(means[metric][method]), float(stds[metric][method])
     if np.isnan(mean):
         return "–"
-    place = places(summary.mean, metric)[method]
-    decimals = digits(summary.mean[metric])
+    place = places(means, metric)[method]
+    decimals = digits(means[metric])
     chosen = pattern[int(place)] if place in (1, 2) else pattern[0]
     spread = "" if np.isnan(std) else f" ± {std:.{decimals}f}"
     return chosen.format(f"{mean:.{decimals}f}") + spread
 
 
+def rank_cell(ranks: pd.Series[float], method: str, pattern: tuple[str, str, str]) -> str:
+    """The mean rank, decorated like `cell`."""
+    place = ranks.round(2).rank(method="min")[method]
+    return (pattern[int(place)] if place in (1, 2) else pattern[0]).format(f"{ranks[method]:.2f}")
+
+
 def markdown(summary: Summary) -> str:
-    """One scale as a Markdown table."""
-    columns = list(summary.mean.columns)
-    head = "| method | " + " | ".join(f"{metric} {ARROWS[direction(metric)]}" for metric in columns) + " | mean rank |"
-    lines = [head, "|---|" + "---:|" * (len(columns) + 1)]
-    ranked = [metric for metric in columns if metric != "seconds"]
+    """One scale as Markdown: a table for each reading of the metrics, over cases and over patients."""
+    parts = []
+    for title, columns in readings(list(summary.mean.columns)).items():
+        overs: tuple[Over, ...] = ("cases", "patients") if summary.count > 1 else ("cases",)
+        for over in overs:
+            named = ", ".join(part for part in (f"x{summary.scale}", title) if part)
+            parts.append(_markdown(summary, columns, over, named))
+    return "\n".join(parts)
+
+
+def _markdown(summary: Summary, columns: Sequence[str], over: Over, title: str) -> str:
+    pattern = ("{}", "**{}**", "<u>{}</u>")
+    ranks = mean_ranks(summary.ranks, columns)
+    head = " | ".join(f"{heading(metric)} {ARROWS[direction(metric)]}" for metric in columns)
+    lines = [f"| method | {head} | mean rank |", "|---|" + "---:|" * (len(columns) + 1)]
     for method in summary.mean.index:
-        cells = [cell(summary, method, metric, ("{}", "**{}**", "<u>{}</u>")) for metric in columns]
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {summary.ranks.loc[method, ranked].mean():.2f} |")
-    note = f"x{summary.scale}; mean ± standard deviation over cases ({int(summary.cases.max())} cases, "
+        cells = [cell(summary, method, metric, pattern, over) for metric in columns]
+        lines.append(f"| {method} | " + " | ".join(cells) + f" | {rank_cell(ranks, method, pattern)} |")
+    note = f"{title}; mean ± standard deviation over {over} ({int(summary.cases.max())} cases, "
     note += f"{summary.count} patients); best bold, second underlined; mean rank over the metrics."
     return "\n".join([*lines, "", note, ""])
 
 
 def latex(summary: Summary) -> str:
-    """One scale as a LaTeX table (booktabs)."""
-    columns = list(summary.mean.columns)
+    """One scale as LaTeX tables (booktabs), one for each reading of the metrics."""
+    return "\n".join(_latex(summary, columns) for columns in readings(list(summary.mean.columns)).values())
+
+
+def _latex(summary: Summary, columns: Sequence[str]) -> str:
     arrows = {1: r"$\uparrow$", -1: r"$\downarrow$"}
-    head = " & ".join(["Method", *(f"{_escape(metric)} {arrows[direction(metric)]}" for metric in columns)])
-    lines = [r"\begin{tabular}{l" + "r" * len(columns) + "}", r"\toprule", head + r" \\", r"\midrule"]
+    pattern = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")
+    ranks = mean_ranks(summary.ranks, columns)
+    head = ["Method", *(f"{_escape(heading(metric))} {arrows[direction(metric)]}" for metric in columns), "Mean rank"]
+    body = []
     for method in summary.mean.index:
-        cells = [cell(summary, method, metric, ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")) for metric in columns]
-        row = " & ".join([_escape(method), *(text.replace(" ± ", r" $\pm$ ") for text in cells)])
-        lines.append(row + r" \\")
+        cells = [cell(summary, method, metric, pattern).replace(" ± ", r" $\pm$ ") for metric in columns]
+        body.append([_escape(method), *cells, rank_cell(ranks, method, pattern)])
+    return _booktabs(head, body)
+
+
+def calibration_markdown(reliability: Reliability) -> str:
+    """Calibration at one scale as Markdown."""
+    head = "| method | " + " | ".join(SHOWN.values()) + " |"
+    lines = [head, "|---|" + "---:|" * len(SHOWN)]
+    lines += [
+        f"| {method} | " + " | ".join(calibration_cells(reliability, method)) + " |"
+        for method in reliability.mean.index
+    ]
+    note = f"x{reliability.scale}; calibration of the standard deviation over samples against the ground truth, mean ± "
+    note += f"standard deviation over {reliability.cases} cases: correlation of spread and absolute error, share of "
+    note += "pixels in central Gaussian intervals, mean spread in grey levels, rms error / rms spread (1 is right)."
+    return "\n".join([*lines, "", note, ""])
+
+
+def calibration_latex(reliability: Reliability) -> str:
+    """Calibration at one scale as a LaTeX table (booktabs)."""
+    body = [
+        [
+            _escape(method),
+            *(_escape(text).replace(" ± ", r" $\pm$ ") for text in calibration_cells(reliability, method)),
+        ]
+        for method in reliability.mean.index
+    ]
+    return _booktabs(["Method", *(_escape(name) for name in SHOWN.values())], body)
+
+
+def calibration_cells(reliability: Reliability, method: str) -> list[str]:
+    """mean ± std of the columns of `calibration.SHOWN`, coverages in percent."""
+    cells = []
+    for name in SHOWN:
+        factor, decimals = (100, 1) if name.startswith("coverage") else (1, 2)
+        mean, std = (factor * float(frame[name][method]) for frame in (reliability.mean, reliability.std))
+        spread = "" if np.isnan(std) else f" ± {std:.{decimals}f}"
+        cells.append("–" if np.isnan(mean) else f"{mean:.{decimals}f}{spread}")
+    return cells
+
+
+def _booktabs(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}", r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
+    lines += [" & ".join(row) + r" \\" for row in body]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 

@@ -18,31 +18,44 @@ def bench(
         Path, typer.Option(envvar="TRIFUSE_DATA", help="Folder that the recipe's paths are relative to.")
     ] = Path("."),
     workers: Annotated[int, typer.Option(min=1, help="Cases worked on at once, one process each.")] = 1,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many cases, spread evenly over the recipe's.")
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option("--methods", "-m", help='Rows to run, comma-separated: methods, labels or patterns ("*sr3*").'),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run methods x cases x scales x metrics, and write tables, plots and a page with the pictures.
 
-    A run that was stopped goes on where it stopped when it is called again with the same folder. A case that
-    fails is recorded and does not stop the rest; the exit code is then 3.
+    A run that was stopped goes on where it stopped when it is called again with the same folder; a whole run takes
+    over what a smaller one (--limit, --methods) has done there. A row whose weights are not on this computer is left
+    out and named. A case that fails is recorded and does not stop the rest; the exit code is then 3.
 
     [bold]Examples[/bold]
 
       trifuse bench recipes/bench-dual.yaml -o runs/dual --data ~/data --workers 4
+
+      trifuse bench recipes/bench-table1.yaml -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
     """
     from trifuse.bench import recipe as recipes
-    from trifuse.bench import report
+    from trifuse.bench import report, summary
     from trifuse.bench import run as bench_run
 
-    loaded = recipes.load(recipe)
+    loaded = recipes.narrowed(recipes.load(recipe), limit, methods)
     with progress(quiet=json):
         rows = bench_run.run(loaded, data, output, workers=workers)
         written = report.write(loaded, rows, output)
     failed = [row for row in rows if row["error"]]
+    absent = summary.left_out(rows)
     if json:
-        answer({"written": written, "failed": failed, "rows": len(rows)})
+        answer({"written": written, "failed": failed, "left_out": absent, "rows": len(rows)})
     else:
         for (method, error), count in Counter((row["method"], row["error"]) for row in failed).items():
             say(f"failed: {method}, {count} of the cases: {error}")
+        for reason in absent:
+            say(f"left out: {reason}")
         table = output / "table.md"
         if table.is_file():
             print(table.read_text(encoding="utf-8"))

@@ -208,8 +208,8 @@ def metric(
 
 
 def case_of(
-    fused: ArrayLike,
-    sources: Sequence[ArrayLike] = (),
+    fused: ArrayLike | Pixels,
+    sources: Sequence[ArrayLike | Pixels] = (),
     *,
     colour: str = "luma",
     mask: Any = None,

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 from trifuse.errors import OptionError, WeightsError
 from trifuse.metrics import get, resolve
 from trifuse.metrics.base import Case, Metric, Score, case_of, require_same_space
-from trifuse.metrics.pixels import MetricWarning, pixels_of
+from trifuse.metrics.pixels import MetricWarning, Pixels, pixels_of
 from trifuse.metrics.protocols import PROTOCOLS
 
 
 def evaluate(
-    fused: ArrayLike,
-    sources: Sequence[ArrayLike] = (),
-    reference: ArrayLike | None = None,
+    fused: ArrayLike | Pixels,
+    sources: Sequence[ArrayLike | Pixels] = (),
+    reference: ArrayLike | Pixels | None = None,
     metrics: str | Sequence[str] = "default",
     *,
     colour: str = "luma",
@@ -32,6 +32,7 @@ def evaluate(
 
     Args:
         fused: `(H, W)`, `(X, Y, Z)`, or either with a last axis of 3 for RGB; values 0..255.
+            `Pixels` stand for arrays throughout, and keep what is computed from them for the next call.
         sources: the fused images, of the same size, grey or RGB.
         reference: a ground truth of the same size. Beside sources, pair metrics are given a second time as
             `name:reference`; without sources, they are measured against it under their plain names.

@@ -71,21 +71,35 @@ class Pixels:
         rgb = self.rgb
         return self.once("colours", lambda: Pixels(rgb))
 
+    def alone(self) -> Pixels:
+        """The same image with what was computed from it alone, and without what concerns another image too."""
+
+        def own(value: Any) -> Any:
+            return value.alone() if isinstance(value, Pixels) and value is not self else value
+
+        def is_own(key: Hashable) -> bool:
+            return not (isinstance(key, tuple) and any(isinstance(part, Pixels) for part in key))
+
+        return Pixels(self.values, self.rgb, {key: own(value) for key, value in self._memory.items() if is_own(key)})
+
     def inside(self, mask: Mask) -> Pixels:
         """The samples under a mask, as a list."""
         return Pixels(self.values[mask])
 
 
-def pixels_of(image: ArrayLike, name: str = "image") -> Pixels:
+def pixels_of(image: ArrayLike | Pixels, name: str = "image") -> Pixels:
     """Checks an array and takes it as an image of grey levels 0..255.
 
     Args:
-        image: `(H, W)`, `(X, Y, Z)`, or with a last axis of 3 for RGB; any real number type, values 0..255.
+        image: `(H, W)`, `(X, Y, Z)`, or with a last axis of 3 for RGB; any real number type, values 0..255. Pixels
+            are given back as they are.
         name: what the array is, for messages.
 
     Raises:
         InputError: wrong type or shape, empty, values that are not finite, outside 0..255, or that look like 0..1.
     """
+    if isinstance(image, Pixels):
+        return image
     array = np.asarray(image)
     if array.dtype.kind not in "uif":
         raise InputError(f"{name}: values of type {array.dtype} are not grey levels; give real numbers 0..255")
