@@ -124,10 +124,10 @@ def summarise(rows: pd.DataFrame, scale: int) -> Reliability | None:
     methods = list(dict.fromkeys(chosen["method"]))
     grouped = chosen.groupby(["method", "metric"])["value"]
     of_patients = chosen.groupby(["method", "metric", "patient"])["value"].mean().groupby(["method", "metric"])
-    frames = [
+    mean, std, patients = (
         values.unstack("metric").reindex(methods) for values in (grouped.mean(), grouped.std(), of_patients.mean())
-    ]
-    return Reliability(scale, *frames, cases=int(chosen.groupby("method")["case"].nunique().max()))
+    )
+    return Reliability(scale, mean, std, patients, cases=int(chosen.groupby("method")["case"].nunique().max()))
 
 
 def long(reliabilities: list[Reliability]) -> pd.DataFrame:

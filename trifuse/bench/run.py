@@ -62,7 +62,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
 def _jobs(recipe: Recipe, found: list[Case], data: Path, folder: Path) -> Iterator[Job]:
     digests = {entry.label: fingerprints.of_row(recipe, entry) for entry in recipe.methods}
     for case in found:
-        rows = {
+        rows: dict[int, tuple[Entry, ...]] = {
             scale: tuple(e for e in recipe.methods if not is_done(digests[e.label], e, folder, case.name, scale))
             for scale in recipe.scales
         }

@@ -118,7 +118,7 @@ def significance(rows: pd.DataFrame, metric: str) -> pd.DataFrame | None:
     return p.reindex(index=values.columns, columns=values.columns).fillna(1.0)
 
 
-def left_out(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def left_out(rows: Sequence[Mapping[Any, Any]]) -> list[str]:
     """What of the tidy table was not measured and why: rows without weights, metrics without theirs; a reason once."""
     methods = {row["method"] for row in rows}
     reasons: dict[str, list[str]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from trifuse.cli.common import (
     say,
 )
 
+if TYPE_CHECKING:
+    from trifuse.image import Image
+
 
 def fuse(
     sources: Sources,
@@ -38,7 +41,12 @@ def fuse(
     register: Register = "none",
     reference: Reference = 1,
     samples: Annotated[
-        int, typer.Option(min=1, help="Draw this many results; writes their mean and an uncertainty map.")
+        int,
+        typer.Option(
+            min=1,
+            help="Draw this many results; writes the estimate, the standard deviation at every pixel "
+            "(OUT-uncertainty, 1 = the display range) and a picture of it with a colour bar (OUT-uncertainty-map.png).",
+        ),
     ] = 1,
     seed: Seed = 0,
     upsample: Upsample = "before",
@@ -103,10 +111,9 @@ def fuse(
             precision=precision,
             options=options,
         )
-    written = {"fused": fused.save(output, keep_patient=keep_patient)}
+    written: dict[str, Path] = {"fused": fused.save(output, keep_patient=keep_patient)}
     if fused.uncertainty is not None:
-        target = io.beside(output, "-uncertainty")
-        written["uncertainty"] = io.write(fused.uncertainty, target, bits=io.most_bits(target))
+        written |= _write_uncertainty(fused.uncertainty, output, samples)
     if json:
         answer({"written": written, "provenance": fused.provenance})
         return
@@ -116,3 +123,24 @@ def fuse(
     seconds = sum(fused.provenance["seconds"].values())
     for kind, path in written.items():
         say(f"{kind}: {path}  ({size}, {method}, {seconds:.1f} s)")
+
+
+def _write_uncertainty(uncertainty: Image, output: Path, samples: int) -> dict[str, Path]:
+    """The exact standard deviations in the format of the result, and a map of them that the eye can read.
+
+    Their values are small: formats with a window (NIfTI, DICOM) get one that ends at the largest; PNG has none.
+    """
+    from trifuse import io, report
+
+    target = io.beside(output, "-uncertainty")
+    if io.most_bits(target) == 8:
+        target = target.with_suffix(".png")
+    largest = float(uncertainty.pixels.max())
+    exact = uncertainty.windowed(0, largest) if largest > 0 and io.keeps_units(target) else uncertainty
+    picture = io.beside(output.with_name(output.name.removesuffix(".gz")), "-uncertainty-map").with_suffix(".png")
+    levels = uncertainty.with_pixels(uncertainty.pixels * 255)
+    label = f"standard deviation over {samples} samples, grey levels of 255"
+    return {
+        "uncertainty": io.write(exact, target, bits=io.most_bits(target)),
+        "uncertainty_map": report.map_sheet(levels, picture, label=label),
+    }

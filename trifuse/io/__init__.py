@@ -201,6 +201,15 @@ def most_bits(path: str | Path) -> Bits:
     return _DEPTHS[_format_of(Path(path))][-1]
 
 
+def keeps_units(path: str | Path) -> bool:
+    """Whether the format of a name keeps native units and the window they are shown in; else it holds display values.
+
+    Raises:
+        OptionError: if the suffix names no format.
+    """
+    return _format_of(Path(path)) in ("nifti", "dicom")
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Writes a text file whole or not at all; missing folders are made.
 
