@@ -15,7 +15,7 @@ FLOORS = [
     {"errors", "progress", "random", "registry", "image", "__init__"},
     {"colour", "resize", "io", "metrics", "weights", "samples", "tables"},
     {"geometry"},
-    {"itk", "similarity"},
+    {"itk", "similarity", "deformation"},
     {"register", "filters", "diffusion", "nets"},
     {"methods"},
     {"adaptation"},

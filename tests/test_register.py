@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
 from trifuse import fuse
@@ -128,14 +128,46 @@ def test_left_stays_left() -> None:
 def test_deformation_is_undone_in_part() -> None:
     rows, columns = np.meshgrid(np.arange(96), np.arange(96), indexing="ij")
     straight = picture()
-    from scipy.ndimage import map_coordinates
-
     bend = 4 * np.sin(np.pi * columns / 95) * np.sin(np.pi * rows / 95)
     bent = map_coordinates(straight, [rows + bend, columns - bend], order=1)
     images = [Image(p[None].astype(np.float32)) for p in (straight, bent)]
     affine, smooth = (align(images, register=kind).images[1].pixels for kind in ("affine", "deformable"))
     before, left = (np.abs(p - images[0].pixels).mean() for p in (affine, smooth))
     assert left < 0.6 * before
+
+
+def bent(image: Image, millimetres: float, smooth_mm: float) -> tuple[Image, NDArray[np.float64]]:
+    """The image bent by a smooth random field, and the field `(3, *space)` in mm RAS: what is found at x in the bent
+    image was at x + field(x) in the straight one."""
+    random = np.random.default_rng(0)
+    sigma = [smooth_mm / step for step in image.spacing]
+    field = np.stack([gaussian_filter(random.standard_normal(image.space), sigma, mode="wrap") for _ in range(3)])
+    field *= millimetres / np.linalg.norm(field, axis=0).max()
+    shift = np.tensordot(np.linalg.inv(image.affine[:3, :3]), field, axes=1)
+    places = np.stack(np.meshgrid(*map(np.arange, image.space), indexing="ij")) + shift
+    values = map_coordinates(image.native()[0].astype(np.float64), places, order=1, mode="nearest")
+    return Image.from_native(values[None].astype(np.float32), affine=image.affine), field
+
+
+def test_known_affine_map_of_a_real_volume_is_found(data: Path) -> None:
+    grid = template(data, "avg152t1")
+    growth = MOTION @ np.array([[1.06, 0.03, 0, 0], [0, 0.95, -0.02, 0], [0.02, 0, 1.04, 0], [0, 0, 0, 1]])
+    found = miss_mm(replace(grid, affine=growth @ grid.affine), grid, growth, kind="affine")
+    assert found.mean() < 0.4  # a tenth of a voxel
+    assert found.max() < 1.2
+
+
+def test_known_deformation_of_a_real_volume_is_found(data: Path) -> None:
+    straight = template(data, "avg152t1")
+    grid, field = bent(straight, 12, 16)
+    tissue = np.argwhere(grid.pixels[0] > 0.3)[::97]
+    points = tissue @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    there = points + field[(slice(None), *tissue.T)].T
+    result = registered(straight, grid, "deformable")
+    left = np.linalg.norm(result.move(points) - there, axis=1)
+    assert np.linalg.norm(there - points, axis=1).mean() > 4  # one voxel
+    assert left.mean() < 1.4  # a third of a voxel
+    assert np.percentile(left, 90) < 2.6
 
 
 def test_shifted_and_turned_picture_is_found() -> None:

@@ -1,9 +1,10 @@
 """Registration: brings an image onto the grid of another of the same patient, by mutual information.
 
-Stages, each from coarse to fine: a rigid motion, then (if asked for) an affine map, then a smooth
-deformation by B-splines. Every stage starts from the one before, the first from where the affines place
-the images, or from the centres of the tissue where that leaves little in common. Sampling is seeded, so
-equal inputs give equal results. A result that explains the images no better than its start is not taken.
+Stages, each from coarse to fine: a rigid motion, then (if asked for) an affine map, then a smooth deformation by
+B-splines (`trifuse.deformation`). Every stage starts from the one before, the first from where the affines place the
+images, or from the centres of the tissue where that leaves little in common. Rigid and affine stages look at a seeded
+sample of the tissue, deformations at all of it, so that equal inputs give equal results. A result that explains the
+images no better than its start is not taken.
 
 Sources: D. Mattes et al., PET-CT image registration in the chest using free-form deformations, IEEE TMI 22(1),
 2003 (the metric); B. Avants et al., The Insight ToolKit image registration framework, Front. Neuroinform. 8:44,
@@ -29,8 +30,8 @@ from trifuse.itk import itk_image, resampled
 from trifuse.progress import track
 from trifuse.similarity import Pair, Picture, itk_pair, mutual_information, region_of
 
-DEFORMING_SAMPLES = 15_000
-"""Voxels that a deformation is optimised on, whose many parameters make each of them costly."""
+COARSEST_CELLS = 4
+"""Cells of the first lattice of a deformation along the longest side; each further level halves them."""
 
 LOW_OVERLAP = 0.5
 """Overlap below which geometry is no start, and below which a result is warned of."""
@@ -47,7 +48,10 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 STAGES: dict[str, list[tuple[str, int]]] = {
     "rigid": [("rigid", 4), ("rigid", 2), ("rigid", 1)],
     "affine": [("rigid", 4), ("rigid", 2), ("affine", 2), ("affine", 1)],
-    "deformable": [("rigid", 4), ("rigid", 2), ("affine", 2), ("affine", 1), ("deformable", 2), ("deformable", 1)],
+    "deformable": [
+        *[("rigid", 4), ("rigid", 2), ("affine", 2), ("affine", 1)],
+        *[("deformable", 4), ("deformable", 2), ("deformable", 1)],
+    ],
 }
 """What is optimised, and how many times coarser than the finest grid."""
 
@@ -267,25 +271,15 @@ def _affine(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Transfor
 
 
 def _deformed(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Transform:
-    """A cubic B-spline deformation on top of an affine map; its cells are a sixth of the field of view wide.
+    """A cubic B-spline deformation under an affine map (see `trifuse.deformation`), or a finer one than it has."""
+    from trifuse.deformation import Lattice, deformed
 
-    Wide cells and few steps are what keeps the deformation smooth.
-    """
-    fixed, moving = pair.level(factor)
     if isinstance(transform, sitk.CompositeTransform):
-        affine, spline = transform.GetNthTransform(0), sitk.BSplineTransform(transform.GetNthTransform(1))
+        affine, lattice = transform.GetNthTransform(0), Lattice.of(transform.GetNthTransform(1)).halved()
     else:
-        cells = np.clip(np.round(6 * pair.extent / pair.extent.max()), 1, 6)
-        reference = itk_image(fixed.values, fixed.matrix)
-        affine, spline = transform, sitk.BSplineTransformInitializer(reference, [int(n) for n in cells], 3)
-    method = mutual_information(fixed, region_of(fixed, moving, affine), DEFORMING_SAMPLES)
-    method.SetOptimizerAsLBFGSB(
-        gradientConvergenceTolerance=1e-5, numberOfIterations=10, maximumNumberOfFunctionEvaluations=15
-    )
-    method.SetMovingInitialTransform(affine)
-    method.SetInitialTransform(spline, inPlace=True)
-    method.Execute(*itk_pair(fixed, moving))
-    return sitk.CompositeTransform([affine, spline])
+        cells = np.clip(np.round(COARSEST_CELLS * pair.extent / pair.extent.max()), 1, None)
+        affine, lattice = transform, Lattice.still(tuple(int(n) for n in cells))
+    return sitk.CompositeTransform([affine, deformed(pair, affine, lattice, factor).transform(pair.fixed)])
 
 
 OPTIMISERS = {"rigid": _descended, "affine": _affine, "deformable": _deformed}

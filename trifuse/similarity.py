@@ -140,15 +140,13 @@ def region_of(fixed: Picture, moving: Picture, *transforms: sitk.Transform) -> N
     return np.asarray(ndimage.binary_dilation(region, iterations=2))
 
 
-def mutual_information(
-    fixed: Picture, region: NDArray[np.bool_], samples: int = SAMPLES
-) -> sitk.ImageRegistrationMethod:
+def mutual_information(fixed: Picture, region: NDArray[np.bool_]) -> sitk.ImageRegistrationMethod:
     """Mattes mutual information over a region of the fixed picture."""
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(int(np.clip(region.sum() ** 0.5 / 3, *BINS)))
     method.SetMetricFixedMask(itk_image(region.astype(np.uint8), fixed.matrix))
     method.SetInterpolator(sitk.sitkLinear)
-    share = samples / max(1, int(region.sum()))
+    share = SAMPLES / max(1, int(region.sum()))
     if share < 1:
         method.SetMetricSamplingStrategy(method.RANDOM)
         method.SetMetricSamplingPercentage(share, SEED)
