@@ -2,8 +2,8 @@ r"""The auto-encoder of SwinFuse: a residual Swin transformer on single pixels, 
 
 `stages="first"` runs the first block of each of the three stages, as the published program does (its stages
 return from inside the loop over their blocks); no window is shifted then, and pixels of different 7x7 windows
-never meet. `stages="all"` runs all six blocks of each stage with the shifts that the paper describes. Attribute
-names are the keys of the official checkpoints.
+never meet. `stages="all"` runs all blocks of each stage (six as published) with the shifts that the paper
+describes. Attribute names are the keys of the official checkpoints.
 
 Source: Wang, Chen, Shao, Li, Zhang, "SwinFuse: A Residual Swin Transformer Fusion Network for Infrared and
 Visible Images", IEEE TIM 71, 2022, section III; windows after Liu et al., "Swin Transformer", ICCV 2021.
@@ -12,7 +12,7 @@ Visible Images", IEEE TIM 71, 2022, section III; windows after Liu et al., "Swin
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 import torch
@@ -87,9 +87,9 @@ class Block(nn.Module):
 class Stage(nn.Module):
     """Six blocks, every second one on windows shifted by 3 pixels."""
 
-    def __init__(self, heads: int) -> None:
+    def __init__(self, heads: int, depth: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Block(heads) for _ in range(DEPTH))
+        self.blocks = nn.ModuleList(Block(heads) for _ in range(depth))
 
     def forward(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
         """All blocks on the windows of images of `size`, without the residual round the stage."""
@@ -116,15 +116,18 @@ class _PatchEmbed(nn.Module):
 class SwinFuse(nn.Module):
     """Image `(B, 1, H, W)` in -1..1, sides multiples of 7 -> features `(B, 96, H, W)` -> image in -1..1.
 
+    Args:
+        depth: blocks per stage; 6 as published, fewer is ours.
+
     Attributes:
         stages: the form of the network that its weights were trained in; see the top of this file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = DEPTH) -> None:
         super().__init__()
         self.stages: Stages = "all"
         self.patch_embed = _PatchEmbed()
-        self.EN1_0, self.EN2_0, self.EN3_0 = (Stage(heads) for heads in HEADS)
+        self.EN1_0, self.EN2_0, self.EN3_0 = (Stage(heads, depth) for heads in HEADS)
         self.norm = nn.LayerNorm(WIDTH)
         self.conv = nn.Conv2d(WIDTH, 1, 1)
 
@@ -212,6 +215,7 @@ def from_state(state: State, origin: str) -> SwinFuse:
     """
     computed = ("relative_position_index", "attn_mask")
     kept = {key: value for key, value in state.items() if not key.endswith(computed)}
-    net = fit(SwinFuse, kept, origin, unused=OFFICIAL)
+    blocks = {key.split(".")[2] for key in kept if key.startswith("EN1_0.blocks.")}
+    net = fit(partial(SwinFuse, len(blocks) or DEPTH), kept, origin, unused=OFFICIAL)
     net.stages = "first" if any(key.startswith(OFFICIAL) for key in state) else "all"
     return net

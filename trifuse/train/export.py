@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from trifuse.errors import WeightsError
 
+TEMPORARY = "critics."
+"""Beginning of the names of networks that training needs and nobody else."""
+
 
 def write(
     path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str], measured: Mapping[str, float] | None = None
@@ -27,7 +30,11 @@ def write(
     from safetensors.torch import save_file
 
     partial = path.with_suffix(".part")
-    tensors = {_plain(name): value.detach().cpu().contiguous() for name, value in state.items()}
+    tensors = {
+        _plain(name): value.detach().cpu().contiguous()
+        for name, value in state.items()
+        if not name.startswith(TEMPORARY)
+    }
     notes = dict(metadata) | {"use": "research use; not a medical device"}
     if measured:
         notes["validation"] = json.dumps({name: round(value, 3) for name, value in measured.items()})

@@ -25,14 +25,21 @@ class Picture:
     Attributes:
         pixels: `(1 or 3, H, W)` uint8.
         kind: its modality in lower case, for drawing evenly.
-        uptake: `(H, W)` 0..1 where it is a functional picture drawn with a known palette.
         origin: file, for messages.
+        painted: the uptake that it was painted from, where that is known.
     """
 
     pixels: Pixels
     kind: str
-    uptake: NDArray[np.float32] | None = None
     origin: str = ""
+    painted: NDArray[np.float32] | None = None
+
+    @cached_property
+    def uptake(self) -> NDArray[np.float32] | None:
+        """`(H, W)` 0..1 of a functional picture: what it was painted from, or as read from its palette."""
+        if self.painted is not None or self.pixels.shape[0] == 1:
+            return self.painted
+        return palettes.uptake(self.pixels)
 
 
 def load(path: Path) -> Pixels:
@@ -53,9 +60,7 @@ def load(path: Path) -> Pixels:
 
 def picture(path: Path) -> Picture:
     """A picture file as an entry of the bank; its modality is the beginning of the file name (`t1`, `spect-tc`)."""
-    pixels = load(path)
-    functional = pixels.shape[0] == 3
-    return Picture(pixels, path.stem.lower(), palettes.uptake(pixels) if functional else None, str(path))
+    return Picture(load(path), path.stem.lower(), str(path))
 
 
 def slices(volumes: Volumes) -> list[Picture]:
@@ -86,10 +91,10 @@ def _slices_of(path: Path, kind: str, every: int) -> list[Picture]:
     shown = np.clip((values - low) / (high - low), 0, 1)
     planes = [shown[:, :, index].T for index in range(1, shown.shape[2], every)]
     if kind != "pet":
-        return [Picture(np.rint(p * 255).astype(np.uint8)[None], f"sts-{kind}", None, str(path)) for p in planes]
+        return [Picture(np.rint(p * 255).astype(np.uint8)[None], f"sts-{kind}", str(path)) for p in planes]
     factor = float(volume.header.get_zooms()[0]) / 1.2
     fine = [np.rint(np.clip(zoom(p, factor, order=3), 0, 1) * 255) / 255 for p in planes]
-    return [Picture(palettes.paint(p, "pet"), "sts-pet", p.astype(np.float32), str(path)) for p in fine]
+    return [Picture(palettes.paint(p, "pet"), "sts-pet", str(path), p.astype(np.float32)) for p in fine]
 
 
 @dataclass(frozen=True, eq=False)

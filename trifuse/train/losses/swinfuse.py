@@ -8,6 +8,8 @@ similarity for image quality assessment", Asilomar 2003.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,22 +27,27 @@ def guessed_range(output: Tensor) -> float:
 
 
 def msssim(output: Tensor, target: Tensor, *, last_power: int = 1) -> Tensor:
-    r"""Multi-scale structural similarity of `(B, 1, H, W)`, sides of 176 or more, factors moved to 0..1.
+    r"""Multi-scale structural similarity of `(B, 1, H, W)`, sides of 11 or more, factors moved to 0..1.
 
-    \(\prod_{j<5} c_j^{w_j} \cdot s_5^{w_5 p}\), c the contrast-structure factor, s the similarity, p = `last_power`:
+    \(\prod_{j<J} c_j^{w_j} \cdot s_J^{w_J p}\), c the contrast-structure factor, s the similarity, p = `last_power`:
     1 as defined, 4 as in the library that the original uses. The dynamic range of each scale is guessed from
-    `output`, as there.
+    `output`, as there. J = 5 for sides of 176 or more; smaller images have as many scales as fit the window, with
+    weights that sum to 1.
     """
-    factors = []
-    for weight in SCALE_WEIGHTS[:-1]:
+    fitting = min(len(SCALE_WEIGHTS), 1 + int(math.log2(min(output.shape[2:]) / 11)))
+    weights = [weight / sum(SCALE_WEIGHTS[:fitting]) for weight in SCALE_WEIGHTS[:fitting]]
+    if fitting == len(SCALE_WEIGHTS):
+        weights = list(SCALE_WEIGHTS)
+    factors = [output.new_ones(())]
+    for weight in weights[:-1]:
         contrast = similarity(output, target, top=guessed_range(output)).contrast.mean()
         factors.append(((contrast + 1) / 2) ** weight)
         output, target = functional.avg_pool2d(output, 2), functional.avg_pool2d(target, 2)
     coarsest = similarity(output, target, top=guessed_range(output)).ssim.mean()
-    return torch.stack(factors).prod() * ((coarsest + 1) / 2) ** (SCALE_WEIGHTS[-1] * last_power)
+    return torch.stack(factors).prod() * ((coarsest + 1) / 2) ** (weights[-1] * last_power)
 
 
-def loss(output: Tensor, target: Tensor, *, last_power: int = 1) -> Tensor:
-    """The loss of a batch `(B, 1, H, W)` in -1..1; `last_power=4` is the original's."""
+def loss(output: Tensor, target: Tensor, *, weight: float = 1000, last_power: int = 1) -> Tensor:
+    """The loss of a batch `(B, 1, H, W)` in -1..1; `last_power=4` is the original's, as is the weight of structure."""
     structure = 1 - msssim(output, target, last_power=last_power)
-    return (functional.l1_loss(output, target) + 1000 * structure) / len(output)
+    return (functional.l1_loss(output, target) + weight * structure) / len(output)

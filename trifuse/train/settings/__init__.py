@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from trifuse.train.settings.diffusion import Diffusion
+from trifuse.train.settings.dual import DualModal
 from trifuse.train.settings.part import Part
 from trifuse.train.settings.source_sr import SourceSR
 from trifuse.train.settings.unconditional import Unconditional
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from trifuse.train.recipe import Recipe
     from trifuse.train.task import Task
 
-Model = Annotated[SourceSR | Diffusion | Unconditional, Field(discriminator="task")]
+Model = Annotated[SourceSR | Diffusion | Unconditional | DualModal, Field(discriminator="task")]
 """The network of a recipe and what it learns; its field `task` says which."""
 
 TASKS: dict[type[Part], str] = {
     SourceSR: "source_sr:SourceSRTask",
     Diffusion: "diffusing:DiffusionTask",
     Unconditional: "unconditional:UnconditionalTask",
+    DualModal: "dual:DualModalTask",
 }
 """Settings -> file in `trifuse/train` and class of the task."""
 
