@@ -57,7 +57,8 @@ def test_a_crop_of_a_smaller_picture_is_set_in_black() -> None:
 def bank() -> images.Bank:
     grey, _, painted = made(1)
     return images.Bank(
-        [images.Picture(grey, "t1"), images.Picture(painted, "pet", painted=palettes.uptake(painted))], {"t1": 1, "pet": 3}
+        [images.Picture(grey, "t1"), images.Picture(painted, "pet", painted=palettes.uptake(painted))],
+        {"t1": 1, "pet": 3},
     )
 
 

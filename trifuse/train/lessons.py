@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from trifuse.methods.dilran import sfnn
 from trifuse.methods.swinfuse import fused_whole
+from trifuse.methods.tgfuse import padded_minimal
 from trifuse.nets import vgg
 from trifuse.nets.cddfuse import CDDFuse
 from trifuse.nets.dilran import DILRAN
@@ -56,13 +57,14 @@ def lesson_of(settings: DualModal) -> Lesson:
         WeightsError: if the weights of VGG that they name cannot be used.
     """
     features = derivatives if settings.vgg is None else _features(settings)
-    return {
+    lessons: dict[str, Callable[[], Lesson]] = {
         "u2fusion": lambda: U2FusionLesson(features, settings.temperature),
         "dilran": lambda: DILRANLesson(features),
         "cddfuse": lambda: CDDFuseLesson(settings.first_stage),
         "tgfuse": lambda: TGFuseLesson(settings),
         "swinfuse": lambda: SwinFuseLesson(settings.depth, settings.structure),
-    }[settings.task]()
+    }
+    return lessons[settings.task]()
 
 
 def _features(settings: DualModal) -> VGGFeatures:
@@ -91,8 +93,8 @@ class U2FusionLesson:
         if step % 2:
             first, second = second, first
         with torch.no_grad():
-            measures = [u2fusion.information(list(self.features(255 * source))) for source in (first, second)]
-            degrees = u2fusion.preservation(*measures, self.temperature)
+            one, other = (u2fusion.information(list(self.features(255 * source))) for source in (first, second))
+            degrees = u2fusion.preservation(one, other, self.temperature)
         return {"loss": u2fusion.loss((first, second), network(first, second), degrees)}
 
     def fused(self, network: nn.Module, first: Tensor, second: Tensor) -> Tensor:
@@ -208,15 +210,17 @@ class TGFuseLesson:
 
     def fused(self, network: nn.Module, first: Tensor, second: Tensor) -> Tensor:
         """See `Lesson`."""
-        image: Tensor = network(255 * first, 255 * second)
-        return image / 255
+        height, width = first.shape[2:]
+        image: Tensor = network(padded_minimal(255 * first), padded_minimal(255 * second))
+        return image[:, :, :height, :width] / 255
 
 
 def _distance(critic: nn.Module, weights: dict[str, Tensor], fused: Tensor, source: Tensor, slices: int) -> Tensor:
     """Mean absolute distance of features relative to the mean feature of the source, of images in 0..255."""
     both = torch.cat([fused, source]) / 255
     ours, theirs = functional_call(critic, weights, (both, slices))[-1].chunk(2)
-    return (ours - theirs).abs().mean() / theirs.abs().mean().clamp_min(1e-6)
+    relative: Tensor = (ours - theirs).abs().mean() / theirs.abs().mean().clamp_min(1e-6)
+    return relative
 
 
 @dataclass(frozen=True, eq=False)
