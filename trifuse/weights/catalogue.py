@@ -82,6 +82,12 @@ _ENTRIES = (
         licence="Apache-2.0",
     ),
     Entry(
+        name="guided-diffusion",
+        used_by=("ddfm", "ddfm-palm"),
+        origin="github.com/openai/guided-diffusion, file 256x256_diffusion_uncond.pt linked in its README",
+        licence="MIT",
+    ),
+    Entry(
         name="cddfuse-official",
         used_by=("cddfuse",),
         origin="github.com/Zhaozixiang1228/MMIF-CDDFuse, file models/CDDFuse_MIF.pth",
