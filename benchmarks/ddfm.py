@@ -133,9 +133,7 @@ def main() -> None:
     with torch.inference_mode():
         after = timed(lambda: ours(x, when), given.repeats)
     difference = float((before[2] - after[2]).abs().max())
-    print(
-        f"one step of the published network at {given.channels} channels, {given.size} x {given.size}, wall and CPU s"
-    )
+    print(f"one step of the published network, {given.channels} channels, {given.size} x {given.size}: wall, CPU s")
     print(f"  as the original  {before[0]:.2f}  {before[1]:.2f}")
     print(f"  trifuse          {after[0]:.2f}  {after[1]:.2f}")
     print(f"  ratio (CPU)      {before[1] / after[1]:.2f}, outputs differ by at most {difference:.1e}")

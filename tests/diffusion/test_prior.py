@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from trifuse.diffusion.model import METADATA, Behaviour
-from trifuse.diffusion.prior import ADMPrior, OwnPrior, load_prior
-from trifuse.errors import WeightsError
+from trifuse.diffusion.prior import ADMPrior, OwnPrior, drawn, load_prior, sheet
+from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
@@ -75,3 +75,16 @@ def test_a_network_with_a_condition_is_no_prior(tmp_path: Path) -> None:
 def test_absent_weights_are_named() -> None:
     with pytest.raises(WeightsError):
         load_prior("prior-of-nobody")
+
+
+def test_samples_follow_from_their_seeds(tmp_path: Path) -> None:
+    prior = load_prior(own(tmp_path))
+    pictures = drawn(prior, 3, 20, 4, seed=5)
+    assert pictures.shape == (3, 1, 20, 20)
+    assert torch.equal(pictures[1:2], drawn(prior, 1, 20, 4, seed=6))
+    assert not torch.equal(pictures[0], pictures[1])
+    page = sheet(pictures)
+    assert page.shape == (1, 46, 46)
+    assert (page[0, 2:22, 24:44] == pictures[1, 0].numpy()).all()
+    with pytest.raises(OptionError):
+        drawn(prior, 0, 20, 4)

@@ -33,6 +33,7 @@ COMMANDS = {
     "weights": "weights:weights",
     "prepare": "prepare:prepare",
     "train": "train:train",
+    "sample": "sample:sample",
 }
 """Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""
 

@@ -6,22 +6,29 @@ noisy one. Levels are those of the variance-preserving process, \(x = a x_0 + s 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.diffusion.conditions import to_display
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction, prediction
 from trifuse.diffusion.model import Model, behaviour_of
 from trifuse.diffusion.model import load as load_model
-from trifuse.diffusion.schedule import Levels, Schedule, noise_of
-from trifuse.errors import WeightsError
+from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
+from trifuse.diffusion.schedule import Levels, Schedule, noise_of, to_clean, uniform_lambda
+from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.adm_unet import ADMUNet, from_state
 from trifuse.nets.state import flat
+from trifuse.progress import track
+from trifuse.random import Random
 
 OFFICIAL = Schedule.make("linear", 1000, 1e-4, 0.02)
 """The schedule that the published network was trained with (Ho et al. 2020)."""
@@ -131,6 +138,36 @@ def load_prior(
     """
     path = weights.path(name)
     return _load(path, path.stat().st_mtime_ns, device, dtype, head_channels)
+
+
+def drawn(prior: Prior, count: int, side: int, steps: int, seed: int = 0) -> Tensor:
+    """Pictures `(count, channels, side, side)` that a prior takes for probable, values 0..1; picture i has the seed
+    `seed + i`. DPM-Solver++(2M) from pure noise.
+
+    Raises:
+        OptionError: if there are no pictures or steps to make.
+    """
+    if count < 1 or steps < 1:
+        raise OptionError(f"{count} samples in {steps} steps make no picture; give 1 or more of both")
+    levels = to_clean(uniform_lambda(steps, prior.noise_max, 0.02))
+    pictures = []
+    with torch.inference_mode():
+        for index in track(range(count), "samples"):
+            noise = gaussian(Random(seed + index))
+            start = noise(torch.empty(1, prior.channels, side, side))
+            pictures.append(to_display(sample(SAMPLERS["dpm++2m"], prior, start, levels, noise)).clamp(0, 1))
+    return torch.cat(pictures)
+
+
+def sheet(pictures: Tensor, gap: int = 2) -> NDArray[np.float32]:
+    """Pictures `(N, C, H, W)` in rows of about equal length, black between them: `(C, H', W')`."""
+    count, channels, height, width = pictures.shape
+    columns = math.ceil(math.sqrt(count))
+    page = np.zeros((channels, -(-count // columns) * (height + gap) + gap, columns * (width + gap) + gap), np.float32)
+    for index, picture in enumerate(pictures.cpu().numpy()):
+        top, left = (gap + place * (n + gap) for place, n in zip(divmod(index, columns), (height, width), strict=True))
+        page[:, top : top + height, left : left + width] = picture
+    return page
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,47 @@
+"""`trifuse sample`: what a diffusion prior believes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trifuse.cli.common import Device, Json, Seed, answer, progress, say
+
+
+def sample(
+    weights: Annotated[
+        str, typer.Argument(help="Weights without a condition: a name (`trifuse weights`) or a file.")
+    ] = "brain-prior",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Sheet to write: .png or .tif.")] = Path("samples.png"),
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many pictures to draw.")] = 8,
+    size: Annotated[int, typer.Option(min=16, help="Side of each in pixels.")] = 96,
+    steps: Annotated[int, typer.Option(min=1, help="Steps from noise to picture.")] = 30,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Draw pictures from an unconditional diffusion model, such as the prior of ddfm and ddfm-palm.
+
+    They show what the model takes for probable, nobody's anatomy.
+
+    [bold]Examples[/bold]
+
+      trifuse sample -o samples.png
+
+      trifuse sample runs/mine/mine.safetensors -o samples.png --count 16 --size 128 --seed 7
+    """
+    from trifuse import io
+    from trifuse.diffusion.prior import drawn, load_prior, sheet
+    from trifuse.image import Image
+
+    io.check_writable(output)
+    prior = load_prior(weights, device=device)
+    with progress(quiet=json):
+        pictures = drawn(prior, count, size, steps, seed)
+    written = io.write(Image(sheet(pictures)), output)
+    if json:
+        answer({"written": written, "weights": weights, "count": count, "seed": seed})
+    else:
+        say(f"samples: {written}  ({count} of {size} x {size}, {steps} steps, {weights})")
