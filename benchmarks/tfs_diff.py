@@ -1,22 +1,28 @@
-"""TFS-Diff: seconds per step of the official network, as the original program computes it and as trifuse does.
+"""TFS-Diff: seconds per step of the official network, as the original program computes it and as trifuse does, and
+seconds per picture of the weights that ship.
 
     python -m benchmarks.tfs_diff [--size 256] [--repeats 3] [--threads 2]
 
-Each variant runs in a process of its own with the same random weights and input, so that peak memory is its own. The
-reference is a straight transcript of how the original computes: float32, channels first, attention by einsum, swish as
-x * sigmoid(x), dropout layers passed over, no_grad.
+Each variant runs in a process of its own, so that peak memory is its own. The steps share random weights and input;
+the reference is a straight transcript of how the original computes: float32, channels first, attention by einsum, swish
+as x * sigmoid(x), dropout layers passed over, no_grad. Its time for a picture is that of one step times its 4000 steps
+(its few other operations are left out, in its favour). The shipped weights fuse the bundled sample study, made smaller,
+to the same size: the whole of `trifuse.fuse` between reading and writing.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import multiprocessing
+import platform
 import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.errors import WeightsError
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet
@@ -31,13 +38,19 @@ from trifuse.nets.sr3_unet import SR3UNet
 OFFICIAL = UNetConfig(se_scope="input")
 OFFICIAL_STEPS = 4000
 VARIANTS = ("original", "fp32", "bf16")
+Precision = Literal["fp32", "bf16"]
+Picture = tuple[str, Precision, int]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+SHIPPED: list[Picture] = list(itertools.product(("default", "fast"), PRECISIONS, (2, 4, 8)))
+"""Quality, precision and scale of each picture by shipped weights."""
 
 
 class Timing(NamedTuple):
-    """One variant: best wall and processor seconds of a step, what the network said, peak memory in MiB."""
+    """Wall and processor seconds of a variant's best run, wall seconds of the first, its output, peak memory in MiB."""
 
     wall: float
     cpu: float
+    first: float
     output: NDArray[np.float32]
     memory: float
 
@@ -134,36 +147,63 @@ def prepared(variant: str, size: int) -> Callable[[], Tensor]:
     return lambda: ours(x, level)
 
 
-def timed(variant: str, size: int, repeats: int, threads: int) -> Timing:
-    """Runs one variant; the first step only warms up."""
+def picture(quality: str, precision: Precision, scale: int, size: int) -> Callable[[], Tensor]:
+    """A picture of the sample study by shipped weights, `size` pixels wide."""
+    import trifuse
+    from trifuse import samples
+    from trifuse.bench.cases import smaller
+
+    whole = [trifuse.read(path) for path in samples.study(dims=2).values()]
+    sources = [smaller(image, whole[0].space[0] * scale // size) for image in whole]
+
+    def fused() -> Tensor:
+        made = trifuse.fuse(sources, "tfs-diff", scale=scale, precision=precision, options={"quality": quality})
+        return torch.from_numpy(made.image.pixels)
+
+    return fused
+
+
+def timed(variant: str | Picture, size: int, repeats: int, threads: int) -> Timing | str:
+    """Runs one variant; the first run warms up. Instead of a timing, why there is none: weights are absent."""
     torch.set_num_threads(threads)
+    begin = time.perf_counter()
     with torch.no_grad():
-        step = prepared(variant, size)
-        output = step()
-        walls, cpus = [], []
+        try:
+            step = prepared(variant, size) if isinstance(variant, str) else picture(*variant, size)
+            output = step()
+        except WeightsError as error:
+            return str(error)
+        first = time.perf_counter() - begin
+        runs = []
         for _ in range(repeats):
             wall, cpu = time.perf_counter(), time.process_time()
             output = step()
-            walls.append(time.perf_counter() - wall)
-            cpus.append(time.process_time() - cpu)
+            runs.append((time.perf_counter() - wall, time.process_time() - cpu))
     unit = 1024**2 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return Timing(min(walls), min(cpus), output.float().numpy(), peak)
+    return Timing(*min(runs), first, output.float().numpy(), peak)
 
 
-def main() -> None:
-    """Times every variant and prints a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    given = parser.parse_args()
-    timings: dict[str, Timing] = {}
-    for variant in VARIANTS:
-        with multiprocessing.get_context("spawn").Pool(1) as process:
-            timings[variant] = process.apply(timed, (variant, given.size, given.repeats, given.threads))
+def apart(variant: str | Picture, given: argparse.Namespace) -> Timing | str:
+    """`timed` in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(timed, (variant, given.size, given.repeats, given.threads))
+
+
+def processor() -> str:
+    """The processor's name and which of the instructions for bfloat16 it has."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    name = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), "unknown")
+    has = [flag for flag in ("avx512_bf16", "amx_bf16") if f" {flag}" in text]
+    return f"{name}, {' and '.join(has) if has else 'neither avx512_bf16 nor amx_bf16'}"
+
+
+def show_steps(timings: Mapping[str, Timing]) -> None:
+    """One step of the official network, as a table in Markdown."""
     base = timings["original"]
-    print(f"{given.size} x {given.size}, {given.threads} threads, best of {given.repeats}, torch {torch.__version__}\n")
     print("| variant | s/step | CPU s/step | faster (wall, CPU) | 4000 steps, h | max / mean difference | peak MiB |")
     print("|---|---|---|---|---|---|---|")
     for name, timing in timings.items():
@@ -173,6 +213,35 @@ def main() -> None:
             f"{base.cpu / timing.cpu:.2f} | {timing.wall * OFFICIAL_STEPS / 3600:.2f} | "
             f"{difference.max():.1e} / {difference.mean():.1e} | {timing.memory:.0f} |"
         )
+
+
+def show_picture(variant: Picture, timing: Timing | str, base: Timing) -> None:
+    """One row of the shipped weights, with how many times less time than the original's 4000 steps."""
+    name = f"| {variant[0]} | {variant[1]} | x{variant[2]} |"
+    if isinstance(timing, str):
+        print(f"{name} not on this computer |  |  |  |  |")
+        return
+    ratios = f"{base.wall * OFFICIAL_STEPS / timing.wall:,.0f}, {base.cpu * OFFICIAL_STEPS / timing.cpu:,.0f}"
+    times = f"{timing.wall:.2f} | {timing.cpu:.2f} | {timing.first:.2f}"
+    print(f"{name} {times} | {ratios} | {timing.memory:.0f} |", flush=True)
+
+
+def main() -> None:
+    """Times every variant and prints two tables in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    print(f"{given.size} x {given.size}, {given.threads} threads, best of {given.repeats}, torch {torch.__version__}")
+    print(f"{processor()}\n")
+    steps = {variant: apart(variant, given) for variant in VARIANTS}
+    timings = {name: timing for name, timing in steps.items() if isinstance(timing, Timing)}
+    show_steps(timings)
+    print("\n| shipped weights | precision | scale | s/picture | CPU s | first, s | less time (wall, CPU) | peak MiB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for variant in SHIPPED:
+        show_picture(variant, apart(variant, given), timings["original"])
 
 
 if __name__ == "__main__":

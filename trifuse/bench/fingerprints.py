@@ -26,8 +26,8 @@ def of_weights(entry: Entry) -> dict[str, str]:
         for each in weights.CATALOGUE.values()
         if entry.method in each.used_by or each.name == entry.upsampler or entry.upsampler in each.used_by
     ]
-    named = entry.options.get("weights")
-    found = {name: _digest(name) for name in [*known, *([str(named)] if named else [])]}
+    named = [value for value in entry.options.values() if isinstance(value, str)]
+    found = {name: _digest(name) for name in [*known, *named]}
     return {name: digest for name, digest in found.items() if digest}
 
 
