@@ -137,6 +137,7 @@ def test_a_dynamic_pet_is_refused_with_the_way_out(tmp_path: Path) -> None:
         path.rename(tmp_path / "pet" / f"later-{path.name}")
     assert "--frame mean" in prepare(listed, tmp_path / "out", Settings(spacing=4)).failed["a"]
     assert not prepare(listed, tmp_path / "out", Settings(spacing=4, average=True)).failed
+    assert ball(tmp_path / "out" / "images" / "a" / "pet.nii.gz") == pytest.approx(MARK, abs=1.5)
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
