@@ -29,8 +29,8 @@ IN_FULL = ("TFS-Diff", "Direct regression", "BitonicX")
 
 
 def base(label: str) -> str:
-    """The method of a row's label: "CTSR" of "CTSR, sr3 after"."""
-    return label.split(",")[0]
+    """The method of a row's label: "CTSR" of "CTSR (sr3 after)"."""
+    return label.split(" (")[0]
 
 
 def shown(summary: Summary, columns: list[str]) -> list[str]:

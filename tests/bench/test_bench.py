@@ -213,26 +213,26 @@ def test_lists_stand_for_rows() -> None:
     rows = [(entry.label, entry.method, entry.upsampler, entry.upsample, entry.samples) for entry in made.methods]
     assert rows == [
         ("mean", "mean", "bicubic", "before", 1),
-        ("Max, bicubic before", "max", "bicubic", "before", 1),
-        ("Max, bicubic after", "max", "bicubic", "after", 1),
-        ("Max, sr3 before", "max", "sr3", "before", 1),
-        ("Max, sr3 after", "max", "sr3", "after", 1),
-        ("dwt, bicubic", "dwt", "bicubic", "before", 2),
-        ("dwt, source-sr", "dwt", "source-sr", "before", 2),
-        ("ctsr, bicubic", "ctsr", "bicubic", "before", 2),
-        ("ctsr, source-sr", "ctsr", "source-sr", "before", 2),
+        ("Max (bicubic before)", "max", "bicubic", "before", 1),
+        ("Max (bicubic after)", "max", "bicubic", "after", 1),
+        ("Max (sr3 before)", "max", "sr3", "before", 1),
+        ("Max (sr3 after)", "max", "sr3", "after", 1),
+        ("dwt (bicubic)", "dwt", "bicubic", "before", 2),
+        ("dwt (source-sr)", "dwt", "source-sr", "before", 2),
+        ("ctsr (bicubic)", "ctsr", "bicubic", "before", 2),
+        ("ctsr (source-sr)", "ctsr", "source-sr", "before", 2),
     ]
 
 
 def test_a_smaller_run_of_a_recipe() -> None:
     whole = make(methods=["mean", {"label": "Max", "method": "max", "upsampler": ["bicubic", "sr3"]}])
-    assert [e.label for e in recipe.narrowed(whole, methods="mean, *SR3").methods] == ["mean", "Max, sr3"]
-    assert [e.label for e in recipe.narrowed(whole, methods="max").methods] == ["Max, bicubic", "Max, sr3"]
+    assert [e.label for e in recipe.narrowed(whole, methods="mean, *SR3)").methods] == ["mean", "Max (sr3)"]
+    assert [e.label for e in recipe.narrowed(whole, methods="max").methods] == ["Max (bicubic)", "Max (sr3)"]
     assert recipe.narrowed(whole, limit=3).cases.limit == 3
     assert recipe.narrowed(whole) == whole
     entry = whole.methods[0]
     assert recipe.narrowed(whole, 1, "mean").digest(entry) == whole.digest(entry)
-    with pytest.raises(OptionError, match="there are: mean; Max, bicubic"):
+    with pytest.raises(OptionError, match="there are: mean; Max .bicubic"):
         recipe.narrowed(whole, methods="mena")
 
 

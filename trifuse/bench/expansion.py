@@ -16,7 +16,7 @@ def rows(entry: Any) -> list[Any]:
 
         {label: CTSR, method: ctsr, upsampler: [bicubic, sr3], upsample: [before, after]}
 
-    gives "CTSR, bicubic before", "CTSR, bicubic after", "CTSR, sr3 before" and "CTSR, sr3 after".
+    gives "CTSR (bicubic before)", "CTSR (bicubic after)", "CTSR (sr3 before)" and "CTSR (sr3 after)".
     """
     if not isinstance(entry, dict):
         return [entry]
@@ -33,4 +33,4 @@ def rows(entry: Any) -> list[Any]:
 def _label(entry: dict[str, Any], row: dict[str, Any], varied: list[str]) -> str:
     name = row.get("method") if "label" not in entry or isinstance(entry.get("method"), list) else entry["label"]
     settings = " ".join(str(row[field]) for field in varied)
-    return f"{name}, {settings}" if settings else str(name)
+    return f"{name} ({settings})" if settings else str(name)

@@ -147,8 +147,7 @@ def narrowed(recipe: Recipe, limit: int | None = None, methods: str | None = Non
 
     Args:
         limit: at most this many cases, spread evenly.
-        methods: rows to keep, comma-separated: labels, names of methods, or shell patterns of labels ("*sr3*");
-            labels that hold a comma by pattern ("CTSR*").
+        methods: rows to keep, comma-separated: labels, names of methods, or shell patterns of labels ("*sr3*").
 
     Raises:
         OptionError: if a name matches no row.
