@@ -19,7 +19,7 @@ from trifuse.filters.laplace_em import Splitting, laplace_step, published_step
 from trifuse.methods.base import Card, method
 from trifuse.random import Random
 
-STEPS, PUBLISHED_STEPS = 8, 100
+STEPS, PUBLISHED_STEPS = 10, 100
 """Reverse steps of the two variants."""
 
 NOISE_MIN = 0.02
@@ -67,9 +67,9 @@ class DDFM:
     )
     steps: int | None = field(default=None, metadata={"help": f"reverse steps; {STEPS}, reference: {PUBLISHED_STEPS}"})
     sampler: Literal["ancestral", "ddim", "dpm++2m", "unipc2", "heun"] = field(
-        default="dpm++2m", metadata={"help": "how corrected walks"}
+        default="ddim", metadata={"help": "how corrected walks"}
     )
-    trust: float = field(default=1.0, metadata={"help": "of the prior against the sources, above 0"})
+    trust: float = field(default=0.01, metadata={"help": "of the prior against the sources, above 0"})
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
         """Fuses grey sources `(B, 1, H, W)`; see `Method.fuse`.

@@ -55,6 +55,14 @@ _ENTRIES = (
         sha256="34b285d983eadb2ab379ac9fe3a07918ae5d78cd413425fc5e056ad205931bc5",
     ),
     Entry(
+        name="brain-prior",
+        used_by=("ddfm", "ddfm-palm"),
+        origin="trained by recipes/brain-prior.yaml; see brain-prior.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="brain-prior.safetensors",
+        sha256="9d4cb9275967647ad686e6ce0bea2c9d9f99004659dabc96703903c942011d89",
+    ),
+    Entry(
         name="dncnn-small",
         used_by=("palm",),
         origin="trained by scripts/train_denoiser.py; see dncnn-small.md beside it",

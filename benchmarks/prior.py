@@ -1,0 +1,127 @@
+"""Is `brain-prior` a useful prior? Denoising over noise levels, and DDFM with it against the sources' plain mean.
+
+    python -m benchmarks prior --data ../shared/data/aanlib2d [--weights brain-prior] [--images 8] [--pairs 12]
+
+Denoising: PSNR in dB, means over test slices, of the prior's one-step estimate, of our blind DnCNN, of non-local means
+(scikit-image, told the noise) and of BM3D where the package `bm3d` is installed (told the noise).
+Fusion: pairs of test patients, clean and with Gaussian noise of 20 added to both. The likelihood of DDFM alone leaves
+every picture between the sources equally good; their mean stands for "without a prior".
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from benchmarks.denoisers import psnr, test_images
+from trifuse.diffusion.prior import Prior, load_prior
+from trifuse.diffusion.schedule import level_of_noise
+from trifuse.methods import get
+from trifuse.metrics.evaluate import evaluate
+from trifuse.nets import dncnn
+from trifuse.random import Random
+
+Array = NDArray[np.float64]
+Denoise = Callable[[Array, float], Array]
+
+NOISES = (5, 10, 25, 50, 100)
+MEASURES = ("ssim", "vif", "qabf", "mi")
+DIRT = 20
+"""Standard deviation, of 255, of the noise that is added to sources."""
+
+
+def main() -> None:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder aanlib2d, with manifest.csv beside it")
+    parser.add_argument("--weights", default="brain-prior")
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--pairs", type=int, default=12)
+    given = parser.parse_args()
+    denoising(test_images(given.data, given.images), denoisers(load_prior(given.weights)))
+    print()
+    fusion(pairs(given.data, given.pairs), given.weights)
+
+
+def denoisers(prior: Prior) -> dict[str, Denoise]:
+    """What is compared: noisy image in 0..1 and noise of 255 -> image."""
+    from skimage.restoration import denoise_nl_means
+
+    small = dncnn.load()
+    found: dict[str, Denoise] = {
+        "brain-prior": lambda noisy, noise: estimate(prior, noisy, noise),
+        "dncnn-small": lambda noisy, noise: dncnn.denoise(small, noisy),
+        "non-local means": lambda noisy, noise: np.asarray(
+            denoise_nl_means(noisy, 5, 9, h=0.7 * noise / 255, sigma=noise / 255, fast_mode=True)
+        ),
+    }
+    if find_spec("bm3d") is not None:
+        from bm3d import bm3d  # type: ignore[import-not-found, unused-ignore]
+
+        found["BM3D"] = lambda noisy, noise: np.asarray(bm3d(noisy, noise / 255))
+    return found
+
+
+def estimate(prior: Prior, noisy: Array, noise: float) -> Array:
+    """The prior's answer in one step."""
+    level = float(level_of_noise(2 * noise / 255))
+    x = torch.from_numpy(2 * noisy - 1).float()[None, None].expand(-1, prior.channels, -1, -1)
+    with torch.inference_mode():
+        said = prior(level * x, level)
+    return np.asarray((said[0].mean(dim=0).double().numpy() + 1) / 2)
+
+
+def denoising(images: list[Array], compared: dict[str, Denoise]) -> None:
+    """PSNR over noises."""
+    print("| noise | noisy | " + " | ".join(compared) + " |")
+    print("|---|---|" + "---|" * len(compared))
+    for noise in NOISES:
+        rows = []
+        for index, image in enumerate(images):
+            noisy = image + noise / 255 * np.random.default_rng(index).standard_normal(image.shape)
+            rows.append([psnr(noisy, image), *(psnr(step(noisy, noise), image) for step in compared.values())])
+        print(f"| {noise} | " + " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0)) + " |", flush=True)
+
+
+def pairs(folder: Path, count: int) -> list[tuple[Array, Array]]:
+    """Evenly chosen pairs of MRI and CT, PET or SPECT (luma) of test patients, 0..1."""
+    with (folder / "pairs.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test" and row["kind"] != "mr-mr"]
+    chosen = [rows[k] for k in np.linspace(0, len(rows) - 1, count).astype(int)]
+    return [(_luma(folder.parent / row["path_mri"]), _luma(folder.parent / row["path_other"])) for row in chosen]
+
+
+def _luma(path: Path) -> Array:
+    return np.asarray(Pillow.open(path).convert("RGB").convert("L"), dtype=np.float64) / 255
+
+
+def fusion(chosen: list[tuple[Array, Array]], weights: str) -> None:
+    """Metrics against the clean sources, with the prior and without."""
+    methods = {"mean (no prior)": get("mean")(), "ddfm": get("ddfm")(prior=weights)}  # type: ignore[call-arg]
+    print("| sources | method | " + " | ".join(MEASURES) + " | PSNR to the clean mean |")
+    print("|---|---|" + "---|" * (len(MEASURES) + 1))
+    for dirt in (0, DIRT):
+        for name, method in methods.items():
+            rows = []
+            for index, pair in enumerate(chosen):
+                random = np.random.default_rng(index)
+                seen = [np.clip(x + dirt / 255 * random.standard_normal(x.shape), 0, 1) for x in pair]
+                tensors = [torch.from_numpy(x).float()[None, None] for x in seen]
+                with torch.inference_mode():
+                    fused = torch.as_tensor(method.fuse(tensors, scale=1, random=Random()))[0, 0].double().numpy()
+                measured = evaluate(255 * fused, [255 * x for x in pair], metrics=MEASURES)
+                rows.append([*(measured[measure] for measure in MEASURES), psnr(fused, (pair[0] + pair[1]) / 2)])
+            values = " | ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
+            print(f"| {'clean' if dirt == 0 else f'noise {dirt}'} | {name} | {values} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
