@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "trifuse"
 
 FLOORS = [
-    {"errors", "progress", "random", "registry", "image", "__init__"},
+    {"errors", "memory", "progress", "random", "registry", "image", "__init__"},
     {"colour", "resize", "io", "metrics", "weights", "samples", "tables"},
     {"geometry"},
     {"itk", "similarity", "deformation"},

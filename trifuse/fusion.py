@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trifuse import geometry
+from trifuse import geometry, memory
 from trifuse.adaptation import Precision, Settings, Upsample, Upsampler, adaptations, magnified, run
 from trifuse.errors import OptionError
 from trifuse.image import PICTURE_AFFINE, Image, Modality, scaled_affine
@@ -128,6 +128,7 @@ def fuse(
     clock = time.perf_counter()
     notes = on_grid.notes + adaptations(chosen, aligned, settings)
     tensors = [_tensor(image, settings.device) for image in aligned]
+    memory.tell(chosen, [n * scale for n in aligned[reference].space])
     mean, std = _sampled(chosen, tensors, settings, samples, seed)
     fuse_s = time.perf_counter() - clock
     grid = max(aligned, key=lambda image: image.space) if native else aligned[reference]

@@ -54,11 +54,11 @@ class DC2Fusion:
         "number of channels, and scales its result with the number of voxels; no weights were published. "
         "variant=corrected (default) does what the paper describes, for volumes of any size, with weights of ours; "
         "variant=reference equals the authors' program and takes a checkpoint of it. Give the anatomical volume first: "
-        "the loss of the paper weighs it twice. Volumes of more than 160^3 voxels go in overlapping windows of 128^3 "
-        "(-O window=N sets others, window=0 decides by size): the maps before the fusion rule are blended, and the rule "
-        "is applied once to the whole. What windows change is stated in docs/dc2fusion.md. The share of each volume is "
-        "learned: a mean of decibels over two sources is the higher the more a picture leans to one of them, so look "
-        "at the figure of each source.",
+        "our weights were trained to keep more of it (about two thirds), as the paper weighs its sources; with "
+        "the paper's own loss the network copied it. Volumes of more than 160^3 voxels go in overlapping windows of "
+        "128^3 (-O window=N sets others): the maps before the fusion rule are blended, the rule is applied once to the "
+        "whole; docs/dc2fusion.md says what windows change. A mean of decibels over two sources is the higher the more "
+        "a picture leans to one of them: look at the figure of each source.",
     )
 
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})

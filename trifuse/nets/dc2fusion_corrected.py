@@ -40,6 +40,8 @@ AROUND = 7
 """Side in tokens of the neighbourhood that a channel's gate looks at."""
 HEAD_WIDTH = 8
 """Channels of the layers that work on voxels."""
+START = 0.69
+"""Logit of the share that an untrained network gives: 2/3, as the paper weighs its sources."""
 HEAD_DIM = 8
 """Channels of an attention head."""
 
@@ -181,6 +183,9 @@ class Head(nn.Module):
         self.up = nn.ConvTranspose3d(2 * width, HEAD_WIDTH, PATCH, stride=PATCH)
         self.inner = nn.Conv3d(HEAD_WIDTH + 2, HEAD_WIDTH, 3, padding=1, padding_mode="replicate")
         self.outer = nn.Conv3d(HEAD_WIDTH, 1, 3, padding=1, padding_mode="replicate")
+        with torch.no_grad():
+            self.outer.weight.mul_(0.1)
+            self.outer.bias.fill_(START)  # type: ignore[union-attr]
 
     def forward(self, tokens: Tensor, x: Tensor, other: Tensor) -> Tensor:
         """`(B, D, H, W, 2 C)` and two volumes -> `(B, 1, 4 D, 4 H, 4 W)`."""

@@ -14,7 +14,7 @@ import numpy as np
 from trifuse.errors import GridError, InputError
 from trifuse.train.images import load
 from trifuse.train.official import found, partners
-from trifuse.train.settings.data import Folder, Tables
+from trifuse.train.settings.data import Folder, Studies, Tables
 
 Phase = Literal["train", "val"]
 
@@ -38,13 +38,15 @@ class Case:
     kind: str = ""
 
 
-def cases(data: Tables | Folder, phase: Phase) -> list[Case]:
+def cases(data: Tables | Folder | Studies, phase: Phase) -> list[Case]:
     """The cases of one phase, sorted by name, with equal sizes within each.
 
     Raises:
-        InputError: if there is none for training, or a file is missing.
+        InputError: if there is none for training, a file is missing, or the data are volumes.
         GridError: if the pictures of a case differ in size.
     """
+    if isinstance(data, Studies):
+        raise InputError("data of kind studies are volumes, which only the task dc2fusion learns from")
     listed = _of_tables(data, phase) if isinstance(data, Tables) else _of_folder(data, phase)
     if not listed and phase == "train":
         raise InputError("the data of the recipe hold no case for training; check the paths and the split")

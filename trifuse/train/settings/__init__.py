@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from trifuse.train.settings.dc2fusion import DC2Fusion
 from trifuse.train.settings.diffusion import Diffusion
 from trifuse.train.settings.dual import DualModal
 from trifuse.train.settings.part import Part
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from trifuse.train.recipe import Recipe
     from trifuse.train.task import Task
 
-Model = Annotated[SourceSR | Diffusion | Unconditional | DualModal, Field(discriminator="task")]
+Model = Annotated[SourceSR | Diffusion | Unconditional | DualModal | DC2Fusion, Field(discriminator="task")]
 """The network of a recipe and what it learns; its field `task` says which."""
 
 TASKS: dict[type[Part], str] = {
@@ -25,6 +26,7 @@ TASKS: dict[type[Part], str] = {
     Diffusion: "diffusing:DiffusionTask",
     Unconditional: "unconditional:UnconditionalTask",
     DualModal: "dual:DualModalTask",
+    DC2Fusion: "dc2fusion:DC2FusionTask",
 }
 """Settings -> file in `trifuse/train` and class of the task."""
 

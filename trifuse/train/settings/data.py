@@ -73,4 +73,20 @@ class OfficialLayout(Part):
     sources: Literal[1, 3] = 3
 
 
-Data = Annotated[Tables | Folder | OfficialLayout, Field(discriminator="kind")]
+class Studies(Part):
+    """Volumes of patients, one folder each, whose headers place them in one frame of reference.
+
+    Attributes:
+        folder: where the patients' folders lie.
+        pairs: file names of the first and the second volume; the second is brought onto the first one's grid.
+        train, val: names of the patients' folders.
+    """
+
+    kind: Literal["studies"] = "studies"
+    folder: Expanded
+    pairs: tuple[tuple[str, str], ...] = Field(min_length=1)
+    train: tuple[str, ...] = Field(min_length=1)
+    val: tuple[str, ...] = ()
+
+
+Data = Annotated[Tables | Folder | OfficialLayout | Studies, Field(discriminator="kind")]
