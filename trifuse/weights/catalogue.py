@@ -63,6 +63,14 @@ _ENTRIES = (
         sha256="9d4cb9275967647ad686e6ce0bea2c9d9f99004659dabc96703903c942011d89",
     ),
     Entry(
+        name="dc2fusion",
+        used_by=("dc2fusion",),
+        origin="the first 30 steps of recipes/dc2fusion.yaml; see dc2fusion.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="dc2fusion.safetensors",
+        sha256="d97fb709324b91655a20beef891d38fc8c057bb01001183807aaee1a9bc044a2",
+    ),
+    Entry(
         name="dncnn-small",
         used_by=("palm",),
         origin="trained by scripts/train_denoiser.py; see dncnn-small.md beside it",
