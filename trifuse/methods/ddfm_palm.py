@@ -19,7 +19,7 @@ from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sa
 from trifuse.diffusion.schedule import Levels, to_clean, uniform_lambda
 from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters.levels import levels
-from trifuse.filters.palm_corrected import Problem
+from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, method
 from trifuse.methods.palm import PALM
 from trifuse.random import Random
@@ -28,8 +28,8 @@ NOTES = """
 Two sources of one field of view: the MRI first, then the ultrasound, on equal grids or the MRI coarser by a whole
 number (then the order does not matter); any sizes. `variant=corrected` (default) lets the diffusion prior work: in
 every reverse step it denoises the super-resolved MRI and the fused ultrasound, PALM takes both as plug-and-play priors
-beside the data terms of both sensors, and its result goes back into the chain. The chain begins at PALM's own
-solution, with noise; `prior=none` returns that solution. `variant=reference` reproduces the published program and its
+beside the data terms of both sensors, in place of its smoothness terms, and its result goes back into the chain. The
+chain begins at what the sensors alone say, with noise; `prior=none` is PALM. `variant=reference` reproduces the published program and its
 pictures. In each reverse step it replaces the luma of the network's prediction by PALM of the sources, run anew and
 never shown that prediction, and it writes the luma of the last step. What the network says only ever reaches the
 chroma, which is thrown away: the published result is PALM, resized to sides that 32 divides (not cropped, so the
@@ -44,10 +44,10 @@ MULTIPLE = 32
 LUMA = (0.299, 0.587, 0.114)
 """Of R, G and B, by which the published program writes the last step."""
 
-STEPS, PUBLISHED_STEPS = 8, 200
+STEPS, PUBLISHED_STEPS = 4, 200
 """Reverse steps of the two variants."""
 
-NOISE_MIN = 0.03
+NOISE_MIN = 0.1
 """Noise of the last step of `corrected`."""
 
 
@@ -80,12 +80,12 @@ class DDFMPALM:
         default="none",
         metadata={"help": "diffusion prior: a name in the catalogue, a file (own, or guided diffusion's), or none"},
     )
-    steps: int | None = field(default=None, metadata={"help": "reverse steps; 8 (reference: 200) unless given"})
+    steps: int | None = field(default=None, metadata={"help": "reverse steps; 4 (reference: 200) unless given"})
     sampler: Literal["ddim", "dpm++2m", "unipc2", "ancestral"] = field(
-        default="dpm++2m", metadata={"help": "how `corrected` takes the steps"}
+        default="ddim", metadata={"help": "how `corrected` takes the steps"}
     )
     strength: float = field(default=1.0, metadata={"help": "weight of the prior against the sensors; 1 is Bayes' rule"})
-    noise: float = field(default=0.5, metadata={"help": "noise at which `corrected` begins (values -1..1)"})
+    noise: float = field(default=0.35, metadata={"help": "noise at which `corrected` begins (values -1..1)"})
     denoiser: str = field(
         default="small", metadata={"help": "of the ultrasound: small (ours), none, or the path of a DnCNN checkpoint"}
     )
@@ -119,12 +119,13 @@ class DDFMPALM:
     def _corrected(self, mri: NDArray[np.float64], us: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
         palm = PALM(iterations=self.palm_iterations or 10, denoiser=self.denoiser)
         pair = palm.pair(mri, us)
-        solution = palm.solve(pair)
         if self.prior == "none":
-            return solution.fused * pair.us_top
+            return palm.solve(pair).fused * pair.us_top
         prior = self._loaded()
+        target = palm.target(pair)
+        solution = solve(pair, target, PRIORLESS, iterations=palm.iterations, tolerance=palm.tolerance)
         denoise = ProximalPALM(
-            Problem(pair, palm.target(pair), PRIORLESS),
+            Problem(pair, target, PRIORLESS),
             prior,
             (solution.super_resolved, solution.fused),
             (noise_variance(pair.ym), noise_variance(pair.yu)),
