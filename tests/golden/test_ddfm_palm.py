@@ -16,7 +16,8 @@ from tests.golden import goldens
 from trifuse.diffusion.prior import ADMPrior
 from trifuse.diffusion.proximal import PublishedPALM
 from trifuse.diffusion.samplers import DDIM, replay
-from trifuse.methods.ddfm_palm import resized, respaced, written
+from trifuse.diffusion.schedule import kept_steps, to_clean
+from trifuse.methods.ddfm_palm import resized, written
 from trifuse.nets.adm_unet import from_state
 
 KIND = "tiny_ddfm_palm"
@@ -76,7 +77,7 @@ def test_chain(path: Path) -> None:
     denoise = PublishedPALM(prior, resized(torch.from_numpy(golden["palm_x2"])))
     steps = 10
     with torch.inference_mode():
-        states = list(DDIM().walk(denoise, start, respaced(prior.levels, steps), replay([])))
+        states = list(DDIM().walk(denoise, start, to_clean(prior.levels[kept_steps(1000, steps)[::-1]]), replay([])))
     luma = torch.tensor([0.299, 0.587, 0.114])
     stored = torch.from_numpy(golden["samples"])
     for index, theirs in zip(golden["sample_idx"], stored, strict=True):

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 import trifuse
 from trifuse.cli.app import app
 from trifuse.diffusion.model import METADATA, Behaviour
-from trifuse.diffusion.proximal import ProximalPALM, noise_variance, with_luma
+from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, noise_variance, with_luma
 from trifuse.diffusion.samplers import DDIM, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import noise_of, to_clean, uniform_lambda
 from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters import palm_corrected
 from trifuse.filters.palm import Pair
-from trifuse.methods.ddfm_palm import DDFMPALM, PRIORLESS
+from trifuse.methods.ddfm_palm import DDFMPALM
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
@@ -73,10 +73,10 @@ def test_the_prior_denoises(ratio: int) -> None:
     pair = Pair(mri, us)
     alone = palm_corrected.solve(pair, pair.yu, PRIORLESS, iterations=10)
 
-    def error(strength: float) -> float:
+    def error(trust: float) -> float:
         problem = palm_corrected.Problem(pair, pair.yu, PRIORLESS)
         variances = noise_variance(pair.ym), noise_variance(pair.yu)
-        denoise = ProximalPALM(problem, SmoothPrior(), (alone.super_resolved, alone.fused), variances, strength)
+        denoise = ProximalPALM(problem, SmoothPrior(), (alone.super_resolved, alone.fused), variances, trust)
         noise, walked = gaussian(Random(0)), to_clean(uniform_lambda(6, 0.3, 0.05))
         start = noisy_start(denoise.state, float(walked[0]), noise)
         fused = denoise.us(sample(DDIM(), denoise, start, walked, noise)) * pair.us_top
@@ -86,13 +86,13 @@ def test_the_prior_denoises(ratio: int) -> None:
     assert error(0.0) < np.std(us - clean)
 
 
-def test_without_strength_the_chain_is_palm() -> None:
+def test_without_trust_the_chain_is_palm() -> None:
     """The prior's estimate has no say then, whatever it is."""
     mri, us, _ = study((16, 16), 2)
     pair = Pair(mri, us)
     alone = palm_corrected.solve(pair, pair.yu, iterations=30, tolerance=1e-7)
     problem = palm_corrected.Problem(pair, pair.yu, palm_corrected.DEFAULTS)
-    denoise = ProximalPALM(problem, SmoothPrior(), (alone.super_resolved, alone.fused), (1.0, 1.0), strength=0)
+    denoise = ProximalPALM(problem, SmoothPrior(), (alone.super_resolved, alone.fused), (1.0, 1.0), trust=0)
     state = denoise(torch.zeros(2, 1, 32, 32), 0.9)
     assert np.abs(denoise.us(state) - alone.fused).max() < 1e-3
 

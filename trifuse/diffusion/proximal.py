@@ -71,7 +71,7 @@ class ProximalPALM:
         prior: denoiser of `(2, C, H, W)` with values -1..1, x1 first.
         start: x1 and x2, (H, W) each, to begin with.
         variances: v.
-        strength: \(\lambda\).
+        trust: \(\lambda\).
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class ProximalPALM:
         prior: Prior,
         start: tuple[Array, Array],
         variances: tuple[float, float],
-        strength: float = 1.0,
+        trust: float = 1.0,
     ) -> None:
-        self.problem, self.prior, self.variances, self.strength = problem, prior, variances, strength
+        self.problem, self.prior, self.variances, self.trust = problem, prior, variances, trust
         self.x1, self.x2 = start
 
     @property
@@ -100,7 +100,7 @@ class ProximalPALM:
     def __call__(self, x: Tensor, level: float) -> Tensor:
         """The estimate; see `Denoiser`."""
         mri, us = to_display(self.prior(x, level)).mean(dim=1).double().cpu().numpy()
-        weight = self.strength / (float(noise_of(level)) / 2) ** 2
+        weight = self.trust / (float(noise_of(level)) / 2) ** 2
         self.problem.pull = Pull(mri, us, weight * self.variances[0], weight * self.variances[1])
         self.x1 = self.problem.step_mri(self.x1, self.x2)
         self.x2, _ = self.problem.step_us(self.x1, self.x2)

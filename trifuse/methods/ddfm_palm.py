@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, repeat
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.nn import functional
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, load_prior
 from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
-from trifuse.diffusion.schedule import Levels, to_clean, uniform_lambda
+from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters.levels import levels
 from trifuse.filters.palm_corrected import Problem, solve
@@ -29,17 +28,21 @@ Two sources of one field of view: the MRI first, then the ultrasound, on equal g
 number (then the order does not matter); any sizes. `variant=corrected` (default) lets the diffusion prior work: in
 every reverse step it denoises the super-resolved MRI and the fused ultrasound, PALM takes both as plug-and-play priors
 beside the data terms of both sensors, in place of its smoothness terms, and its result goes back into the chain. The
-chain begins at what the sensors alone say, with noise; `prior=none` is PALM. `variant=reference` reproduces the published program and its
-pictures. In each reverse step it replaces the luma of the network's prediction by PALM of the sources, run anew and
-never shown that prediction, and it writes the luma of the last step. What the network says only ever reaches the
-chroma, which is thrown away: the published result is PALM, resized to sides that 32 divides (not cropped, so the
-proportions change a little), stretched to 0..255 and truncated, whatever network and number of steps were used. So no
-network is loaded for it unless `prior` names one of guided diffusion. The published pictures need `palm_iterations` 1,
-2 or 20, and `denoiser=none` or your own file of DnCNN-S-25.
+chain begins at what the sensors alone say, with noise; `prior=none` is PALM; `trust=0` is PALM without smoothness
+terms. `variant=reference` reproduces the published program and its pictures. In each reverse step it replaces the luma
+of the network's prediction by PALM of the sources, run anew and never shown that prediction, and it writes the luma of
+the last step. What the network says only ever reaches the chroma, which is thrown away: the published result is PALM,
+resized to sides that 32 divides (not cropped, so the proportions change a little), stretched to 0..255 and truncated,
+whatever network and number of steps were used. So no network is loaded for it unless `prior` names one of guided
+diffusion. The published pictures need `palm_iterations` 1, 2 or 20, and `denoiser=none` or your own file of
+DnCNN-S-25. Measured in docs/ddfm-palm.md.
 """
 
 MULTIPLE = 32
 """Sides of the published network's pictures are multiples of this."""
+
+OURS = "brain-prior"
+"""The default prior, which the published program does not know."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Of R, G and B, by which the published program writes the last step."""
@@ -69,6 +72,7 @@ class DDFMPALM:
         "IEEE TIP 29:5324-5335, 2020",
         sources=(2, 2),
         native_grids=True,
+        weights=OURS,
         stochastic=True,
         notes=NOTES.strip(),
     )
@@ -77,14 +81,14 @@ class DDFMPALM:
         default="corrected", metadata={"help": "corrected, or the published program to the last digit"}
     )
     prior: str = field(
-        default="none",
+        default=OURS,
         metadata={"help": "diffusion prior: a name in the catalogue, a file (own, or guided diffusion's), or none"},
     )
     steps: int | None = field(default=None, metadata={"help": "reverse steps; 4 (reference: 200) unless given"})
     sampler: Literal["ddim", "dpm++2m", "unipc2", "ancestral"] = field(
         default="ddim", metadata={"help": "how `corrected` takes the steps"}
     )
-    strength: float = field(default=1.0, metadata={"help": "weight of the prior against the sensors; 1 is Bayes' rule"})
+    trust: float = field(default=1.0, metadata={"help": "of the prior against the sensors, in `corrected`"})
     noise: float = field(default=0.35, metadata={"help": "noise at which `corrected` begins (values -1..1)"})
     denoiser: str = field(
         default="small", metadata={"help": "of the ultrasound: small (ours), none, or the path of a DnCNN checkpoint"}
@@ -113,8 +117,8 @@ class DDFMPALM:
     def _check(self) -> None:
         if self.steps is not None and self.steps < 1:
             raise OptionError(f"method ddfm-palm: {self.steps} reverse steps make no picture; give 1 or more")
-        if not (self.strength >= 0 and self.noise > 0):
-            raise OptionError("method ddfm-palm: strength must be 0 or more, noise more than 0")
+        if not (self.trust >= 0 and self.noise > 0):
+            raise OptionError("method ddfm-palm: trust must be 0 or more, noise more than 0")
 
     def _corrected(self, mri: NDArray[np.float64], us: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
         palm = PALM(iterations=self.palm_iterations or 10, denoiser=self.denoiser)
@@ -129,7 +133,7 @@ class DDFMPALM:
             prior,
             (solution.super_resolved, solution.fused),
             (noise_variance(pair.ym), noise_variance(pair.yu)),
-            self.strength,
+            self.trust,
         )
         noise = gaussian(random)
         walked = to_clean(uniform_lambda(self.steps or STEPS, min(self.noise, prior.noise_max), NOISE_MIN))
@@ -140,15 +144,15 @@ class DDFMPALM:
     def _published(self, sources: Sequence[Tensor], random: Random) -> Tensor:
         palm = PALM(variant="py", iterations=self.palm_iterations or 1, denoiser=self.denoiser, tau3=1e-4, tau4=2e-4)
         luma = resized(palm.fuse(sources, scale=1, random=random).float())
-        if self.prior == "none":
+        if self.prior in ("none", OURS):
             return written(luma)
         prior = self._loaded()
         if not isinstance(prior, ADMPrior):
             raise WeightsError(f"{self.prior}: no network of guided diffusion, which variant=reference takes")
         noise = gaussian(random)
         start = noise(luma.expand(-1, 3, -1, -1))
-        levels = respaced(prior.levels, self.steps or PUBLISHED_STEPS)
-        rgb = sample(DDIM(), PublishedPALM(prior, luma), start, levels, noise)
+        kept = kept_steps(len(prior.levels), self.steps or PUBLISHED_STEPS)
+        rgb = sample(DDIM(), PublishedPALM(prior, luma), start, to_clean(prior.levels[kept[::-1]]), noise)
         return written(torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None])
 
     def _loaded(self) -> OwnPrior | ADMPrior:
@@ -161,25 +165,6 @@ class DDFMPALM:
 def _planes(source: Tensor) -> NDArray[np.float64]:
     planes: NDArray[np.float64] = levels(source)[:, 0].numpy()
     return planes
-
-
-def respaced(levels: Levels, steps: int) -> Levels:
-    """Evenly spaced levels of a training, noisiest first, and 1: the published `timestep_respacing`.
-
-    Args:
-        levels: cleanest first.
-        steps: how many to keep, the first and the last among them (one: the first).
-
-    Raises:
-        OptionError: if there are fewer.
-    """
-    if steps > len(levels):
-        raise OptionError(
-            f"method ddfm-palm: {steps} reverse steps of the {len(levels)} that the network was trained on"
-        )
-    stride = (len(levels) - 1) / max(steps - 1, 1)
-    kept = [round(place) for place in accumulate(repeat(stride, steps - 1), initial=0.0)]
-    return to_clean(levels[kept[::-1]])
 
 
 def resized(fused: Tensor) -> Tensor:
