@@ -112,4 +112,4 @@ def noise_variance(image: Array) -> float:
     even = image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2]
     rows = even[::2] - even[1::2]
     diagonal = (rows[:, ::2] - rows[:, 1::2]) / 2
-    return float(np.median(np.abs(diagonal)) / 0.6745) ** 2
+    return float(np.median(np.abs(diagonal)) / 0.6745) ** 2 if diagonal.size else 0.0
