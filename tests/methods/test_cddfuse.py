@@ -23,7 +23,7 @@ def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         WeightsError, match=r"cddfuse.*trifuse weights add cddfuse-official FILE.*--option weights=FILE"
     ):
-        fused(CDDFuse(), pictures(2, 8, 8))
+        fused(CDDFuse(weights="cddfuse-official"), pictures(2, 8, 8))
 
 
 def test_the_result_spans_0_to_1(weights: str) -> None:

@@ -14,7 +14,7 @@ from trifuse.random import Random
 from trifuse.train import train
 from trifuse.train.derivatives import derivatives
 from trifuse.train.dual import DualModalTask
-from trifuse.train.export import read
+from trifuse.train.export import read, restore, write
 from trifuse.train.recipe import load
 from trifuse.train.task import Draw
 
@@ -91,6 +91,22 @@ def test_the_critics_oppose_the_generator(table: Path) -> None:
     after = lesson.losses(lesson.network, batch, 0)
     assert float(after["critics"]) > float(before["critics"])  # they see the fused image farther from the sources
     assert critics
+
+
+def test_training_goes_on_from_exported_weights_with_new_critics(table: Path, tmp_path: Path) -> None:
+    lesson = DualModalTask(load(recipe(table, "tgfuse")))
+    exported = write(tmp_path / "tgfuse.safetensors", lesson.network.state_dict(), {})
+    later = DualModalTask(load(recipe(table, "tgfuse")))
+    with torch.no_grad():
+        for parameter in later.network.parameters():
+            parameter.zero_()
+    restore(later.network, exported)
+    first = dict(lesson.network.named_parameters())
+    for name, value in later.network.named_parameters():
+        if name.startswith("critics."):
+            assert not value.any(), name
+        else:
+            assert torch.equal(value, first[name]), name
 
 
 def test_cddfuse_learns_in_two_stages(table: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -93,10 +93,9 @@ class Stage(nn.Module):
 
     def forward(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
         """All blocks on the windows of images of `size`, without the residual round the stage."""
-        count = size[0] * size[1] // WINDOW**2
-        mask = shift_mask(*size).to(windows.device).repeat(len(windows) // count, 1, 1)
+        shifted = Shifted.of(len(windows) * WINDOW**2 // (size[0] * size[1]), *size)
         for index, block in enumerate(self.blocks):
-            windows = _shifted(block, windows, size, mask) if index % 2 else in_chunks(block, windows)
+            windows = shifted.through(block, windows) if index % 2 else in_chunks(block, windows)
         return windows
 
 
@@ -178,11 +177,41 @@ def image_of(windows: Tensor, size: tuple[int, int]) -> Tensor:
     return cut.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, *size)
 
 
-def _shifted(block: nn.Module, windows: Tensor, size: tuple[int, int], mask: Tensor) -> Tensor:
-    """A block on windows that lie 3 pixels further right and down, wrapped round the borders and masked there."""
-    rolled = image_of(windows, size).roll((-SHIFT, -SHIFT), dims=(2, 3))
-    out = in_chunks(block, windows_of(rolled), mask)
-    return windows_of(image_of(out, size).roll((SHIFT, SHIFT), dims=(2, 3)))
+class Shifted(NamedTuple):
+    """Windows that lie 3 pixels further right and down, wrapped round the borders and masked there.
+
+    Attributes:
+        there: for each of their tokens, which token of the plain windows it is; windows that need no mask come first.
+        back: the inverse.
+        inner: number of windows that need no mask.
+        mask: what is added to the scores of the others, `(n, 49, 49)`.
+    """
+
+    there: Tensor
+    back: Tensor
+    inner: int
+    mask: Tensor
+
+    @staticmethod
+    @lru_cache(maxsize=4)
+    @torch.inference_mode(False)
+    def of(batch: int, height: int, width: int) -> Shifted:
+        """Those of a batch of images of one size."""
+        tokens = torch.arange(height * width).view(-1, WINDOW**2, 1)
+        moved = windows_of(image_of(tokens, (height, width)).roll((-SHIFT, -SHIFT), dims=(2, 3)))[:, :, 0]
+        mask = shift_mask(height, width)
+        wrapped = mask.flatten(1).any(dim=1)
+        offsets = torch.arange(batch).view(-1, 1, 1) * height * width
+        there = torch.cat([(moved[part] + offsets).flatten() for part in (~wrapped, wrapped)])
+        return Shifted(there, there.argsort(), batch * int((~wrapped).sum()), mask[wrapped].repeat(batch, 1, 1))
+
+    def through(self, block: nn.Module, windows: Tensor) -> Tensor:
+        """A block on these windows; takes and gives plain ones `(n, 49, C)`."""
+        moved = windows.flatten(0, 1)[self.there.to(windows.device)].view_as(windows)
+        parts = [in_chunks(block, moved[self.inner :], self.mask.to(windows.device))]
+        if self.inner:
+            parts.insert(0, in_chunks(block, moved[: self.inner]))
+        return torch.cat(parts).flatten(0, 1)[self.back.to(windows.device)].view_as(windows)
 
 
 @lru_cache(maxsize=1)

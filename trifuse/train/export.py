@@ -71,18 +71,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def restore(network: nn.Module, path: Path) -> None:
     """Puts the weights of a file into a network, whatever wrappers it is in, to train on from them.
 
+    Networks that only training needs (critics) are in no file and start anew.
+
     Raises:
         WeightsError: if the file cannot be read, or belongs to a network of another shape.
     """
     state, _ = read(path)
-    wanted = network.state_dict()
+    own = network.state_dict()
+    wanted = {name: value for name, value in own.items() if not name.startswith(TEMPORARY)}
     shapes = {_plain(name): value.shape for name, value in wanted.items()}
     differing = sorted(set(shapes.items()) ^ {(name, value.shape) for name, value in state.items()})
     if differing:
         raise WeightsError(
             f"{path}: belongs to a network of another shape ({differing[0][0]}); mend model or start in the recipe"
         )
-    network.load_state_dict({name: state[_plain(name)] for name in wanted})
+    network.load_state_dict(own | {name: state[_plain(name)] for name in wanted})
 
 
 def digest(state: Mapping[str, Tensor]) -> str:
