@@ -116,6 +116,10 @@ def picture(path: Path) -> np.ndarray:
         return np.asarray(file.convert("L"))
 
 
+def psnr(source: np.ndarray, fused: np.ndarray) -> float:
+    return -10 * float(np.log10(np.mean((source - fused) ** 2)))
+
+
 def scores(fused: np.ndarray, sources: list[np.ndarray]) -> dict[str, float]:
     """The measures of the authors' table, averaged over the sources.
 
@@ -130,7 +134,7 @@ def scores(fused: np.ndarray, sources: list[np.ndarray]) -> dict[str, float]:
     each: dict[str, list[float]] = {name: [] for name in COLUMNS}
     for source in sources:
         fused_values = fused
-        each["psnr_range1"].append(-10 * np.log10(np.mean((source - fused) ** 2)))
+        each["psnr_range1"].append(psnr(source, fused))
         each["psnr_as_coded"].append(each["psnr_range1"][-1])
         each["fsim"].append(fsim(source.astype(np.float64), fused.astype(np.float64)))
         maps = similarity(*(torch.from_numpy(image)[None, None] for image in (source, fused)))
@@ -190,9 +194,13 @@ def test_table(path: Path, weights: str) -> None:
         for mri in contrasts:
             if {} in misses:
                 break
-            pair = [picture(ct), picture(mri)]
-            fused = method.fuse([tensor(image) for image in pair], scale=1, random=Random())[0, 0].numpy()
-            ours = scores(fused, [image.astype(np.float32) / 255 for image in pair])
+            sources = [picture(ct).astype(np.float32) / 255, picture(mri).astype(np.float32) / 255]
+            tensors = [torch.from_numpy(source)[None, None] for source in sources]
+            fused = method.fuse(tensors, scale=1, random=Random())[0, 0].numpy()
+            errors = np.mean([psnr(source, fused) for source in sources])
+            if abs(errors - known[number][columns.index("psnr_range1")]) > 0.1:
+                continue  # of another contrast
+            ours = scores(fused, sources)
             gaps = {name: abs(ours[name] - known[number][columns.index(name)]) for name in columns}
             misses.append({name: gap for name, gap in gaps.items() if gap > COLUMNS[name]})
         assert {} in misses, (number, misses)
