@@ -24,7 +24,7 @@ TO_YCBCR = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.08
 TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.34414, -0.71414), (1.0, 1.772, 0.0))
 """Y, Cb, Cr -> RGB as in the original."""
 
-WEIGHTS = "u2fusion-official"
+WEIGHTS = "u2fusion"
 """Name of the weights that are taken unless others are given."""
 
 
@@ -48,7 +48,8 @@ class U2Fusion:
         "keeps that range and carries the colour of all sources; variant=reference divides by the largest value of "
         "the result as the original's image writer does, and keeps colour only if exactly one source has three "
         "channels. Corrected is the default because the reference's brightness cannot be compared between images. "
-        "The authors' weights have no licence: give your own copy of them.",
+        "The default weights are ours, trained briefly (trifuse/weights/shipped/u2fusion.md). The authors' have no "
+        "licence: give your own copy of them, then --option weights=u2fusion-official.",
     )
 
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})

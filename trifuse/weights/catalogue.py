@@ -79,6 +79,14 @@ _ENTRIES = (
         sha256="833a153f0f2ef06b77b015e2000305c03cbf66fb2b168ea05cd0a7ff51049e18",
     ),
     Entry(
+        name="u2fusion",
+        used_by=("u2fusion",),
+        origin="trained by recipes/u2fusion.yaml; see u2fusion.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="u2fusion.safetensors",
+        sha256="3a72675c6daf75a8287210c90a4dc912b9c796947f682c2736e9b7094532e8d3",
+    ),
+    Entry(
         name="lpips",
         used_by=("lpips",),
         origin="weights v0.1 of richzhang/PerceptualSimilarity with AlexNet's convolutions (keys features.N.weight, "
