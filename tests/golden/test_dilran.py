@@ -159,10 +159,10 @@ COLUMNS = {
     "mi_256bins": 5e-3,
     "mi_10bins": 5e-3,
     "fsim": 1e-3,
-    "entropy": 2e-3,
+    "entropy": 5e-3,
 }
-"""Column of the table -> tolerance. Which floats are equal depends on the last bit of every sum, so entropy has twice
-that of the others: of ten bits it differs by up to 0.0009 here."""
+"""Column of the table -> tolerance. Which floats are equal depends on the last bit of every sum, so entropy has the
+wider one: of ten bits it differs by up to 0.0009 on three of the pictures."""
 
 
 @pytest.fixture
