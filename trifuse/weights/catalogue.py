@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="ee9303fa7dd4bdee40688cc3e4af842f39e41049c13f356179bd1caa2fdc5cf1",
+        sha256="3bc9e3842dc98a413beaf289366ab0f16fa3f5df69ea0bf350935681235ef74b",
     ),
     Entry(
         name="source-sr",
