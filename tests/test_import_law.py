@@ -12,12 +12,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "trifuse"
 
 FLOORS = [
-    {"errors", "memory", "progress", "random", "registry", "image", "__init__"},
+    {"errors", "cores", "memory", "progress", "random", "registry", "image", "__init__"},
     {"colour", "resize", "io", "metrics", "weights", "samples", "tables"},
     {"geometry"},
     {"itk", "similarity", "deformation"},
     {"register", "filters", "diffusion", "nets"},
     {"methods"},
+    {"slicing"},
     {"adaptation"},
     {"fusion"},
     {"evaluation"},

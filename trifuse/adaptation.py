@@ -20,8 +20,8 @@ from trifuse import colour, resize
 from trifuse.errors import OptionError
 from trifuse.image import Image
 from trifuse.methods.base import Method, Spread
-from trifuse.progress import track
 from trifuse.random import Random
+from trifuse.slicing import by_slices
 
 SCALES = (1, 2, 4, 8)
 Upsample = Literal["before", "after"]
@@ -40,6 +40,7 @@ class Settings:
         axis: axis along which a volume is sliced for a 2D method.
         device: torch device.
         precision: "fp32", or "bf16" for autocast.
+        workers: slices of a volume that a 2D method fuses at a time, one core each; 0 for all cores that torch may use.
     """
 
     scale: int = 1
@@ -48,6 +49,7 @@ class Settings:
     axis: int = 2
     device: str = "cpu"
     precision: Precision = "fp32"
+    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -62,6 +64,8 @@ class Settings:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
             raise OptionError(f"device {self.device!r} cannot be used: {str(error).splitlines()[0]}") from None
+        if self.workers < 0:
+            raise OptionError(f"workers {self.workers} makes no sense; give 1 or more, or 0 for all cores")
         if self.axis not in (0, 1, 2):
             raise OptionError(f"axis {self.axis} is not one of a volume's; choose 0, 1 or 2")
 
@@ -112,15 +116,11 @@ def _by_slices(method: Method, sources: list[Tensor], settings: Settings, random
     """A 2D method sees a volume slice by slice; `scale` then acts within the slices only."""
     if sources[0].ndim - 2 in method.card.dims:
         return _upsampled(method, sources, settings, random)
-    axis = 2 + settings.axis
-    means, stds = [], []
-    for index in track(range(sources[0].shape[axis]), "slices"):
-        fused = _upsampled(method, [source.select(axis, index) for source in sources], settings, random)
-        means.append(fused.mean if isinstance(fused, Spread) else fused)
-        if isinstance(fused, Spread):
-            stds.append(fused.std)
-    volume = torch.stack(means, dim=axis)
-    return Spread(volume, torch.stack(stds, dim=axis)) if stds else volume
+
+    def fuse(one: Method, cut: list[Tensor], own: Random) -> Tensor | Spread:
+        return _upsampled(one, cut, settings, own)
+
+    return by_slices(fuse, method, sources, settings.axis, settings.workers, random)
 
 
 def _upsampled(method: Method, sources: list[Tensor], settings: Settings, random: Random) -> Tensor | Spread:

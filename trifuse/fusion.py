@@ -83,6 +83,7 @@ def fuse(
     axis: int = 2,
     device: str = "cpu",
     precision: Precision = "fp32",
+    workers: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> Fused:
     """Fuses two or more registered (or to be registered) images of one patient into one.
@@ -98,6 +99,7 @@ def fuse(
         upsample: "before" or "after" fusing, for methods that lack `scale`.
         upsampler: "bicubic", "source-sr" (our one-pass network) or "sr3" (a diffusion model), what magnifies then.
         axis: slicing axis for volumes in 2D methods.
+        workers: slices fused at a time, one core each; 0 for all cores torch may use. The result does not depend on it.
         device: torch device, such as "cpu" or "cuda:0".
         precision: "fp32" or "bf16" (autocast).
         options: options of the method by name.
@@ -107,7 +109,7 @@ def fuse(
         GridError: the sources lie on different grids and `register` is "none".
         OptionError: a method, scale or option does not exist.
     """
-    settings = Settings(scale, upsample, upsampler, axis, device, precision)
+    settings = Settings(scale, upsample, upsampler, axis, device, precision, workers)
     chosen = configure(get(method), options or {}) if isinstance(method, str) else method
     if len(sources) < 2:
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")

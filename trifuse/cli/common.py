@@ -37,6 +37,14 @@ Upsampler = Annotated[
     typer.Option(help="What magnifies then: bicubic, our one-pass network, or the diffusion model SR3."),
 ]
 Axis = Annotated[int, typer.Option(min=0, max=2, help="Axis along which 2D methods slice a volume.")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Slices of a volume that a 2D method fuses at a time, one core each; 0 takes all cores "
+        "(OMP_NUM_THREADS). The result is the same for any number.",
+    ),
+]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on processors and GPUs that have it.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Units = Annotated[

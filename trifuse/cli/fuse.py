@@ -20,6 +20,7 @@ from trifuse.cli.common import (
     Units,
     Upsample,
     Upsampler,
+    Workers,
     answer,
     parse_frame,
     parse_options,
@@ -52,6 +53,7 @@ def fuse(
     upsample: Upsample = "before",
     upsampler: Upsampler = "bicubic",
     axis: Axis = 2,
+    workers: Workers = 0,
     precision: Precision = "fp32",
     device: Device = "cpu",
     option: Annotated[
@@ -107,6 +109,7 @@ def fuse(
             upsample=upsample,
             upsampler=upsampler,
             axis=axis,
+            workers=workers,
             device=device,
             precision=precision,
             options=options,

@@ -12,12 +12,14 @@ from typing import Any
 
 import numba
 
+from trifuse import cores
+
 PARTS_PER_THREAD = 4
 
 
 def threads() -> int:
-    """How many threads a filter uses: the usable cores, or `NUMBA_NUM_THREADS` where it is set."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    """How many threads a filter uses: the usable cores, or `NUMBA_NUM_THREADS`; one while slices share the cores."""
+    return 1 if cores.are_shared() else int(numba.config.NUMBA_NUM_THREADS)
 
 
 def over_parts(kernel: Callable[..., None], count: int, *arguments: Any) -> None:

@@ -109,6 +109,27 @@ class Drawer(Method, Protocol):
         ...
 
 
+@runtime_checkable
+class Stretcher(Method, Protocol):
+    """A method that stretches its result by the range of the picture: `fuse` is `shown` of `raw` by its own range.
+
+    Of a volume all slices are stretched by the range of the volume, so that they do not flicker.
+    """
+
+    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """The fusion before it is stretched; else like `fuse`."""
+        ...
+
+    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """The fusion stretched from `low`..`high`, `(B, 1, 1, 1)`; as it is where the options stretch nothing."""
+        ...
+
+
+def own_range(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and largest value `(B, 1, 1, 1)` of each picture `(B, C, H, W)`."""
+    return raw.amin(dim=(1, 2, 3), keepdim=True), raw.amax(dim=(1, 2, 3), keepdim=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Drawing:
     """A drawer whose `fuse` makes several draws, for the route.

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trifuse import colour
+from trifuse import colour, cores
 from trifuse.filters.bitonic import Bitonic, bitonic
 from trifuse.filters.pulse_coupled import coupled_membranes, pulse_coupled
 from trifuse.filters.salience import clarity, majority, root_part, salience
@@ -228,6 +228,8 @@ def _both(function: Callable[[Plane], Result], first: Plane, second: Plane) -> t
     if np.array_equal(first, second):
         result = function(first)
         return result, result
+    if cores.are_shared():
+        return function(first), function(second)
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(function, second)
         return function(first), other.result()

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.cddfuse import from_state
 from trifuse.nets.state import trained
 from trifuse.random import Random
@@ -62,9 +62,18 @@ class CDDFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
+        raw = self.raw(sources, scale=scale, random=random)
+        return self.shown(raw, *own_range(raw))
+
+    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """See `Stretcher.raw`."""
         net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
-        fused = net(sources, self._residual(sources))
-        return stretched(fused) if self.rescale else fused
+        fused: Tensor = net(sources, self._residual(sources))
+        return fused
+
+    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """See `Stretcher.shown`."""
+        return stretched(raw, low, high) if self.rescale else raw
 
     def _residual(self, sources: Sequence[Tensor]) -> Tensor | None:
         if self.mode == "mif":
@@ -72,9 +81,8 @@ class CDDFuse:
         return sources[0] if self.mode == "ivf" else torch.stack(list(sources)).sum(dim=0)
 
 
-def stretched(images: Tensor) -> Tensor:
-    """Each image `(B, 1, H, W)` from its minimum..maximum to 0..1; a constant one is clipped, with a warning."""
-    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
+def stretched(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Images `(B, 1, H, W)` from low..high to 0..1; a constant one is clipped, with a warning."""
     span = high - low
     if bool((span == 0).any()):
         warnings.warn("the fused image is constant: it is clipped to 0..1 instead of stretched", stacklevel=2)

@@ -16,7 +16,7 @@ from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import kept_steps, noise_of, to_clean, uniform_lambda
 from trifuse.errors import OptionError, WeightsError
 from trifuse.filters.laplace_em import Splitting, laplace_step, published_step
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, method, own_range
 from trifuse.random import Random
 
 STEPS, PUBLISHED_STEPS = 10, 100
@@ -78,6 +78,11 @@ class DDFM:
             OptionError: if an option is out of range, or `reference` is asked to fuse other than two sources.
             WeightsError: if there are no weights, or they are of another network.
         """
+        raw = self.raw(sources, scale=scale, random=random)
+        return self.shown(raw, *own_range(raw))
+
+    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """See `Stretcher.raw`."""
         if self.trust <= 0 or (self.steps is not None and self.steps < 1):
             raise OptionError("method ddfm: trust must be above 0 and steps 1 or more")
         prior = self._loaded(sources[0])
@@ -100,9 +105,11 @@ class DDFM:
         start = noise(signals[0].expand(-1, 3, -1, -1))
         levels = to_clean(prior.levels[kept_steps(len(prior.levels), self.steps or PUBLISHED_STEPS)[::-1]])
         rgb = sample(DDIM(), PublishedEM(prior, signals[0], signals[1]), start, levels, noise)
-        luma = torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None]
-        low, high = luma.amin(dim=(1, 2, 3), keepdim=True), luma.amax(dim=(1, 2, 3), keepdim=True)
-        return (luma - low) / (high - low).clamp_min(1e-12)
+        return torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None]
+
+    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """See `Stretcher.shown`: the reference variant is stretched to 0..1."""
+        return (raw - low) / (high - low).clamp_min(1e-12) if self.variant == "reference" else raw
 
     def _loaded(self, like: Tensor) -> OwnPrior | ADMPrior:
         autocast = torch.is_autocast_enabled(like.device.type)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.state import trained
 from trifuse.nets.swinfuse import WINDOW, from_state
 from trifuse.nets.swinfuse import SwinFuse as Network
@@ -60,11 +60,28 @@ class SwinFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
-        reference = self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
-        route = fused_by_tiles if reference else fused_whole
+        raw = self.raw(sources, scale=scale, random=random)
+        return self.shown(raw, *own_range(raw))
+
+    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """See `Stretcher.raw`."""
+        net = self._net(sources[0].device)
+        route = fused_by_tiles if self._is_reference(net) else fused_whole
         pairs = zip(*(source.chunk(len(source)) for source in sources), strict=True)
         return torch.cat([route(net, [2 * image - 1 for image in pair], self.strategy) for pair in pairs])
+
+    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """See `Stretcher.shown`: the reference route is stretched to 0..1 in 8 bits."""
+        if not self._is_reference(self._net(raw.device)):
+            return raw
+        span = (high - low).clamp_min(torch.finfo(raw.dtype).tiny)
+        return ((raw - low) / span * 255).floor() / 255
+
+    def _net(self, device: torch.device) -> Network:
+        return trained(from_state, self.weights or WEIGHTS, self.card.name).to(device)
+
+    def _is_reference(self, net: Network) -> bool:
+        return self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
 
 
 def fused_whole(net: Network, images: Sequence[Tensor], strategy: Strategy) -> Tensor:
@@ -79,7 +96,7 @@ def fused_whole(net: Network, images: Sequence[Tensor], strategy: Strategy) -> T
 
 
 def fused_by_tiles(net: Network, images: Sequence[Tensor], strategy: Strategy) -> Tensor:
-    """The reference route: tiles of 224x224, mid-grey below and to the right, the whole stretched to 0..1 in 8 bits."""
+    """The reference route: tiles of 224x224, mid-grey below and to the right, values about 0..255."""
     height, width = images[0].shape[2:]
     both = torch.cat(list(images))
     fused = both.new_empty(1, 1, height, width)
@@ -87,9 +104,7 @@ def fused_by_tiles(net: Network, images: Sequence[Tensor], strategy: Strategy) -
         for left in range(0, width, TILE):
             tile = both[:, :, top : top + TILE, left : left + TILE]
             fused[:, :, top : top + TILE, left : left + TILE] = fused_tile(net, tile, strategy)
-    levels = (fused / 2 + 0.5) * 255
-    span = (levels.max() - levels.min()).clamp_min(torch.finfo(levels.dtype).tiny)
-    return ((levels - levels.min()) / span * 255).floor() / 255
+    return (fused / 2 + 0.5) * 255
 
 
 def fused_tile(net: Network, tile: Tensor, strategy: Strategy) -> Tensor:

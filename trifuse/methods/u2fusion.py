@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.state import trained
 from trifuse.nets.u2fusion import from_state
 from trifuse.random import Random
@@ -65,6 +65,11 @@ class U2Fusion:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
+        raw = self.raw(sources, scale=scale, random=random)
+        return self.shown(raw, *own_range(raw))
+
+    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """See `Stretcher.raw`."""
         net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         if self.variant == "corrected":
             fused: Tensor = net(*sources)
@@ -72,8 +77,11 @@ class U2Fusion:
         turned = [_matrix(TO_YCBCR, source) if source.shape[1] == 3 else source for source in sources]
         luma = net(*(source[:, :1] for source in turned))
         coloured = [source for source in turned if source.shape[1] == 3]
-        whole = _matrix(TO_RGB, torch.cat([luma, coloured[0][:, 1:]], dim=1)) if len(coloured) == 1 else luma
-        return (whole / whole.amax(dim=(1, 2, 3), keepdim=True)).clamp(0, 1)
+        return _matrix(TO_RGB, torch.cat([luma, coloured[0][:, 1:]], dim=1)) if len(coloured) == 1 else luma
+
+    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """See `Stretcher.shown`: the reference variant divides by the largest value."""
+        return (raw / high).clamp(0, 1) if self.variant == "reference" else raw
 
 
 def _matrix(rows: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
