@@ -30,6 +30,8 @@ DPI = 100
 LARGEST_VIEW = {1: 520, 3: 320}
 """Pixels of the longest side of a view, by views per image; smaller images are enlarged by whole factors up to it."""
 
+OPPOSITE = dict(zip("RLAPSI", "LRPAIS", strict=True))
+
 GAP = 14
 TITLE = 30
 BAR = 96
@@ -43,12 +45,14 @@ class View:
     Attributes:
         pixels: `(rows, columns)` or `(rows, columns, 3)`.
         spacing: mm between rows and between columns.
-        marks: letters on the left, right and top border, or empty texts.
+        marks: letters on the left, right and top border, or empty texts; the bottom has the opposite of the top.
+        cross: row and column where the other planes cut this one, None for pictures.
     """
 
     pixels: NDArray[np.float32]
     spacing: tuple[float, float]
     marks: tuple[str, str, str] = ("", "", "")
+    cross: tuple[int, int] | None = None
 
 
 def contact_sheet(
@@ -58,6 +62,7 @@ def contact_sheet(
     title: str = "",
     at: Sequence[float] | None = None,
     columns: int = 6,
+    crosshair: bool = False,
 ) -> Path:
     """Sources and results side by side: one panel for each picture, three orthogonal slices for each volume.
 
@@ -67,6 +72,7 @@ def contact_sheet(
         title: heading of the sheet.
         at: where to cut volumes, RAS mm; the middle of the first volume's tissue if not given.
         columns: panels at most in one row.
+        crosshair: whether to mark on each slice of a volume where the other two cut it.
 
     Raises:
         OptionError: if there is nothing to show.
@@ -95,7 +101,7 @@ def contact_sheet(
             sheet.text(_shortened(name, width), left + width / 2, top + TITLE / 2 + 4)
             top += TITLE
             for view, height in zip(cut, band, strict=True):
-                sheet.view(view, (left, top, width, height), scale)
+                sheet.view(view if crosshair else replace(view, cross=None), (left, top, width, height), scale)
                 top += height + GAP
     return sheet.save(path)
 
@@ -133,7 +139,7 @@ def map_sheet(
     )
     strongest = np.unravel_index(int(np.abs(finite[0]).argmax()), image.space)
     focus = at if at is not None else _to_mm(image, strongest)
-    cut = views(replace(image, pixels=finite), np.asarray(focus, dtype=np.float64))
+    cut = [replace(view, cross=None) for view in views(replace(image, pixels=finite), np.asarray(focus, np.float64))]
     scale = _scale([cut])
     sizes = [_pixel_size(view, scale) for view in cut]
     height = max(size[0] for size in sizes)
@@ -174,14 +180,15 @@ def views(image: Image, at: NDArray[np.float64]) -> list[View]:
     dx, dy, dz = (float(s) for s in np.linalg.norm(affine[:3, :3], axis=0))
     sides = ("R", "L") if has_geometry(image) else ("", "")
     front = ("A", "P") if has_geometry(image) else ("", "")
+    across, back, down = (n - 1 - i for n, i in zip(pixels.shape[1:], (x, y, z), strict=True))
     turned = pixels[:, ::-1, ::-1, ::-1]
     axial = turned[..., -1 - z].swapaxes(1, 2)
     coronal = turned[:, :, -1 - y].swapaxes(1, 2)
     sagittal = turned[:, -1 - x].swapaxes(1, 2)
     return [
-        View(_channels_last(axial), (dy, dx), (*sides, front[0])),
-        View(_channels_last(coronal), (dz, dx), (*sides, "S" if front[0] else "")),
-        View(_channels_last(sagittal), (dz, dy), (*front, "S" if front[0] else "")),
+        View(_channels_last(axial), (dy, dx), (*sides, front[0]), (back, across)),
+        View(_channels_last(coronal), (dz, dx), (*sides, "S" if front[0] else ""), (down, across)),
+        View(_channels_last(sagittal), (dz, dy), (*front, "S" if front[0] else ""), (down, back)),
     ]
 
 
@@ -198,9 +205,8 @@ def _picture_marks(image: Image) -> tuple[str, str, str]:
     """Letters of a slice that knows its place: what lies on its left, right and top."""
     if not has_geometry(image):
         return ("", "", "")
-    other = dict(zip("RLAPSI", "LRPAIS", strict=True))
     code = orientation(image)
-    return (other[code[1]], code[1], other[code[0]])
+    return (OPPOSITE[code[1]], code[1], OPPOSITE[code[0]])
 
 
 def _channels_last(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -287,7 +293,12 @@ class _Sheet:
             interpolation="nearest" if enlarged else "antialiased",
         )
         outline = [withStroke(linewidth=2.5, foreground="black")]
-        for mark, (x, y) in zip(view.marks, ((0.03, 0.5), (0.97, 0.5), (0.5, 0.97)), strict=True):
+        if view.cross is not None:
+            thin: dict[str, Any] = {"color": "#ffd75f", "linewidth": 0.7, "alpha": 0.6}
+            axes.axhline(view.cross[0], **thin)
+            axes.axvline(view.cross[1], **thin)
+        marks = (*view.marks, OPPOSITE.get(view.marks[2], ""))
+        for mark, (x, y) in zip(marks, ((0.03, 0.4), (0.97, 0.4), (0.45, 0.97), (0.45, 0.05)), strict=True):
             style: dict[str, Any] = {"color": "#ffd75f", "size": FONT, "weight": "bold", "ha": "center", "va": "center"}
             if y > 0.9:
                 style["va"] = "top"

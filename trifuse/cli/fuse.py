@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 def fuse(
     sources: Sources,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to write: .png, .tif, .nii, .nii.gz or .dcm by suffix.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write: .png, .tif, .nii, .nii.gz or .dcm by suffix; a name "
+            "without suffix is a new folder with a DICOM series of the volume.",
+        ),
     ],
     method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = "bitonicx",
     scale: Scale = 1,
@@ -74,6 +80,14 @@ def fuse(
         Path | None,
         typer.Option(help="DICOM output: file or folder whose patient and study it joins; anonymous otherwise."),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Also draw sources and result side by side as PNG or PDF; volumes in three crossing planes."),
+    ] = None,
+    gif: Annotated[
+        Path | None,
+        typer.Option(help="Also write a flight through the slices of the volume: .gif, or .apng, which keeps colours."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fuse two or more images of one patient into one.
@@ -88,18 +102,26 @@ def fuse(
 
       trifuse fuse t1.png t2.png pet.png -o fused.png -m bitonicx -O clarity=detail
 
+      trifuse fuse t1.nii.gz t2.nii.gz pet.nii.gz -o series -m tfs-diff --scale 2 --picture planes.png --gif fly.gif
+
       trifuse fuse mr/ pet/ -o fused.dcm --register rigid --keep-patient mr/
     """
-    from trifuse import fusion, io
+    from trifuse import fusion, io, report
+    from trifuse.io import animation
 
     io.check_writable(output)
+    if gif is not None:
+        animation.check(gif)
     chosen = parse_frame(frame)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
     as_they_are = chosen is None and units == "native"
+    read: list[Path] | list[Image] = (
+        list(sources) if as_they_are else [io.read(path, frame=chosen, units=units) for path in sources]
+    )
     with progress(quiet=json):
         fused = fusion.fuse(
-            sources if as_they_are else [io.read(path, frame=chosen, units=units) for path in sources],
+            read,
             method,
             scale=scale,
             samples=samples,
@@ -117,6 +139,11 @@ def fuse(
     written: dict[str, Path] = {"fused": fused.save(output, keep_patient=keep_patient)}
     if fused.uncertainty is not None:
         written |= _write_uncertainty(fused.uncertainty, output, samples)
+    if gif is not None:
+        written["gif"] = animation.write_flight(fused.image, gif, axis=axis)
+    if picture is not None:
+        named = [(path.name, source) for path, source in zip(sources, read, strict=True)]
+        written["picture"] = report.contact_sheet([*named, (f"fused: {method}", fused)], picture, crosshair=True)
     if json:
         answer({"written": written, "provenance": fused.provenance})
         return

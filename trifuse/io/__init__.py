@@ -9,7 +9,7 @@
 | GIF | one frame or the mean | no |
 | TIFF | 8, 16, 32 bits, integer or float | 8 bits, 16 bits or float32 on request |
 | NIfTI | any real number type, RGB | float32 native values, RGB24 |
-| DICOM | file, series folder, multi-frame | one derived object, 16-bit grey or 8-bit RGB |
+| DICOM | file, series folder, multi-frame | 16-bit grey or 8-bit RGB: one derived object, or a series |
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _FORMATS = {
     ".nii": "nifti",
     ".nii.gz": "nifti",
     ".dcm": "dicom",
+    "": "series",
 }
 """What is written for the end of a name."""
 
@@ -46,6 +47,7 @@ _DEPTHS: dict[str, tuple[Bits, ...]] = {
     "tiff": (8, 16, 32),
     "nifti": (32,),
     "dicom": (16,),
+    "series": (16,),
 }
 """Bits per grey value, the default first; colour is 8 bits in NIfTI and DICOM."""
 
@@ -133,10 +135,10 @@ def write(
     """Writes an image in the format of the suffix, whole or not at all; missing folders are made.
 
     Pictures hold display values, rounded half up; NIfTI and DICOM hold native values and geometry. A volume goes
-    into one multi-frame DICOM file, or into NIfTI.
+    into NIfTI, one multi-frame DICOM file (.dcm), or a new folder with a DICOM series (a name without suffix).
 
     Args:
-        path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm.
+        path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm; without suffix, a folder.
         provenance: written beside it as JSON under the full name plus `.json`.
         bits: bits per value where the format offers a choice: PNG 8 or 16, TIFF 8, 16 or 32 (float).
         keep_patient: DICOM only: file or folder whose patient and study the new object joins.
@@ -154,9 +156,11 @@ def write(
     if depth not in _DEPTHS[kind]:
         offered = " or ".join(map(str, _DEPTHS[kind]))
         raise OptionError(f"{one_line(path)}: {kind.upper()} is not written with {bits} bits; choose bits={offered}")
-    if keep_patient is not None and kind != "dicom":
+    if keep_patient is not None and kind not in ("dicom", "series"):
         raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
-    if kind not in ("nifti", "dicom") and image.dims == 3:
+    if kind == "series" and image.dims == 2:
+        raise OptionError(f"{one_line(path)}: a folder is for the slices of a volume; give this image a name in .dcm")
+    if kind not in ("nifti", "dicom", "series") and image.dims == 3:
         raise InputError(
             f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; "
             "save it as .nii.gz or .dcm, or save one slice"
@@ -171,6 +175,11 @@ def write(
             from trifuse.io import dicom
 
             dicom.write(image, draft, keep_patient)
+        elif kind == "series":
+            from trifuse.io import dicom
+
+            draft.mkdir()
+            dicom.write_series(image, draft, keep_patient)
         elif kind == "tiff":
             from trifuse.io import tiff
 
@@ -207,7 +216,7 @@ def keeps_units(path: str | Path) -> bool:
     Raises:
         OptionError: if the suffix names no format.
     """
-    return _format_of(Path(path)) in ("nifti", "dicom")
+    return _format_of(Path(path)) in ("nifti", "dicom", "series")
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -241,5 +250,7 @@ def _format_of(path: Path) -> str:
     name = path.name.lower()
     suffix = ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
     if suffix not in _FORMATS:
-        raise OptionError(f"{one_line(path)}: no format is written for this name; choose one of {', '.join(_FORMATS)}")
+        raise OptionError(
+            f"{one_line(path)}: no format is written for this name; choose one of {', '.join(filter(None, _FORMATS))}"
+        )
     return _FORMATS[suffix]

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str,
     except BaseException as error:
         for leftover in (*drafts.values(), *finished):
             with contextlib.suppress(OSError):
-                leftover.unlink(missing_ok=True)
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         for folder in missing:
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -47,11 +47,17 @@ def write(image: Image, path: Path, keep_patient: str | Path | None = None) -> N
         InputError: if the grid is sheared, or `keep_patient` is no DICOM file.
     """
     with quiet():
+        derived(image, keep_patient).save_as(path, enforce_file_format=True)
+
+
+def derived(image: Image, keep_patient: str | Path | None = None) -> FileDataset:
+    """The object that `write` writes."""
+    with quiet():
         made = _shell(image)
         _join(made, keep_patient, image)
         _place(made, image)
         _pixels(made, image)
-        made.save_as(path, enforce_file_format=True)
+    return made
 
 
 def _shell(image: Image) -> FileDataset:
