@@ -21,6 +21,7 @@ def volume(channels: int = 1) -> Image:
     """Dim, with one bright voxel."""
     pixels = np.full((channels, 12, 10, 5), 0.2, np.float32)
     pixels[:, 3, 7, 2] = 1
+    pixels[1:] *= 0.5  # equal channels would be read as grey
     return Image(pixels, affine=AFFINE)
 
 
