@@ -118,7 +118,7 @@ def _sample_slab() -> list[Image]:
 def test_threads_are_given_back_and_progress_counts_slices() -> None:
     before, seen = torch.get_num_threads(), []
     with listening(lambda *report: seen.append(report)):
-        trifuse.fuse([noise(4, 4, 5)] * 2, "mean", workers=3)
+        trifuse.fuse([noise(4, 4, 5)] * 2, Stretching(), workers=3)
     assert (seen[0], seen[-1]) == (("slices", 0, 5), ("slices", 5, 5))
     assert torch.get_num_threads() == before
     assert not cores.are_shared()
