@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def by_slices(
         if isinstance(mine, _Slice):
             mine.step = 0
         try:
-            return fuse(mine, cut, slice_random(random, index))
+            return fuse(cast(Method, mine), cut, slice_random(random, index))
         except _RangeWantedError:
             return None
 
@@ -82,7 +83,7 @@ class _Slice:
     step: int = 0
 
     @property
-    def card(self) -> Card:  # type: ignore[override]
+    def card(self) -> Card:
         """The method's."""
         return self.method.card
 

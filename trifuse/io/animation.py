@@ -70,7 +70,7 @@ def _frames(image: Image, axis: int) -> list[NDArray[np.uint8]]:
     pixels, directions = np.moveaxis(levels(image.pixels, 8), 1 + axis, 0), _directions(image, axis)
     rows_first = directions[0] > directions[1]
     flips = _flips(image, axis)
-    turned = [np.flip(s, [1 + k for k in (0, 1) if flips[k]]) for s in pixels]
+    turned = [np.flip(s, tuple(1 + k for k in (0, 1) if flips[k])) for s in pixels]
     shown = [s if rows_first else s.swapaxes(1, 2) for s in turned]
     return [np.ascontiguousarray(s[0] if s.shape[0] == 1 else np.moveaxis(s, 0, -1)) for s in shown]
 

@@ -146,6 +146,7 @@ class CrossBlock(nn.Module):
     def convolved(self, xn: Tensor, seen: Tensor) -> Tensor:
         """The convolution branch: its first half of the channels sees this stream only, the second half the other."""
         convolution, norm, activation = self.dwconv3x3
+        assert isinstance(convolution, nn.Conv3d)
         both = first(torch.cat([xn, seen], dim=-1))
         mixed = pair_convolved(both[:, 0::2], both[:, 1::2], convolution.weight, convolution.bias)
         return last(activation(norm(mixed)))
@@ -202,7 +203,7 @@ class CrossSwin(nn.Module):
     def __init__(self, width: int, depths: Sequence[int], heads: Sequence[int], drop: float) -> None:
         super().__init__()
         stages = len(depths)
-        rates = torch.linspace(0, drop, sum(depths), device="cpu").split(list(depths))
+        rates = torch.split(torch.linspace(0, drop, sum(depths), device="cpu"), list(depths))
         drops = [rate.tolist() for rate in rates]
         widths = [width * 2**stage for stage in range(stages)]
         deep = range(stages - 1, -1, -1)
@@ -224,6 +225,7 @@ class CrossSwin(nn.Module):
         x, other = self.patch_embed(x), self.patch_embed(other)
         skips = []
         for stage in self.layers:
+            assert isinstance(stage, Stage)
             x, other = stage(x, other)
             if stage.downsample is not None:
                 skips.append((x, other))
@@ -233,6 +235,7 @@ class CrossSwin(nn.Module):
             if index:
                 join = self.concat_back_dim[index]
                 x, other = (join(beside(y, skip)) for y, skip in zip((x, other), skips.pop(), strict=True))
+            assert isinstance(stage, Stage)
             x, other = stage(x, other)
             if stage.downsample is not None:
                 x, other = stage.downsample(x), stage.downsample(other)

@@ -208,7 +208,7 @@ class DC2FusionCorrected(nn.Module):
     def __init__(self, width: int = 24, depths: Sequence[int] = (2, 2), kernel: int = 3, drop: float = 0.0) -> None:
         super().__init__()
         widths = [width * 2**stage for stage in range(len(depths))]
-        rates = torch.linspace(0, drop, sum(depths), device="cpu").split(list(depths))
+        rates = torch.split(torch.linspace(0, drop, sum(depths), device="cpu"), list(depths))
         drops = [rate.tolist() for rate in rates]
         outer = range(len(depths) - 1)
         self.embed = PatchEmbed(width)

@@ -37,13 +37,13 @@ def windowed(
     starts = list(product(*(positions(n, window, stride) for n in space)))
     summed, weights = volumes[0].new_zeros(()), torch.zeros(space, device=volumes[0].device)
     for corner in track(starts, label):
-        part = tuple(slice(at, at + window) for at in corner)
-        maps = network(*(volume[(..., *part)] for volume in volumes)).float()
+        d, h, w = (slice(at, at + window) for at in corner)
+        maps = network(*(volume[..., d, h, w] for volume in volumes)).float()
         weight = _bell(maps.shape[2:], window).to(maps)
         if summed.ndim == 0:
             summed = maps.new_zeros(*maps.shape[:2], *space)
-        summed[(..., *part)] += maps * weight
-        weights[part] += weight
+        summed[..., d, h, w] += maps * weight
+        weights[d, h, w] += weight
     return summed / weights
 
 

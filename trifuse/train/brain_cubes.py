@@ -30,7 +30,8 @@ def resized(volume: Tensor, padded: Sequence[int], sides: Sequence[int]) -> Tens
     """A volume set in zeros, the surplus behind it where it is odd, then area means: `(1, *sides)`."""
     short = [max(0, wanted - n) for n, wanted in zip(volume.shape, padded, strict=True)]
     borders = [part for n in reversed(short) for part in (n // 2, n - n // 2)]
-    return functional.adaptive_avg_pool3d(functional.pad(volume, borders)[None], list(sides))
+    depth, height, width = sides
+    return functional.adaptive_avg_pool3d(functional.pad(volume, borders)[None], (depth, height, width))
 
 
 def stretched(volume: Tensor) -> Tensor:

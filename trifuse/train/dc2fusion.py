@@ -112,7 +112,7 @@ class DC2FusionTask:
 
 def fused(network: nn.Module, first: Tensor, second: Tensor) -> Tensor:
     """The volumes blended by the shares that the network gives."""
-    share = network(first, second).float()
+    share: Tensor = network(first, second).float()
     return share * first + (1 - share) * second
 
 
@@ -131,14 +131,17 @@ def read(pair: Pair) -> Tensor:
 def shared(pair: Tensor) -> Tensor:
     """The smallest box of volumes `(2, 1, 1, D, H, W)` outside of which one of them is 0 everywhere."""
     both = (pair > 0).all(dim=0)[0, 0]
-    box = tuple(slice(int(found.min()), int(found.max()) + 1) for found in both.nonzero(as_tuple=True) if len(found))
-    return pair[(..., *box)]
+    if not both.any():
+        return pair
+    depth, height, width = (slice(int(found.min()), int(found.max()) + 1) for found in both.nonzero(as_tuple=True))
+    return pair[..., depth, height, width]
 
 
 def middle(pair: Tensor, side: int) -> Tensor:
     """The middle of volumes `(..., D, H, W)`, at most `side` along each axis."""
     starts = [max(0, (n - side) // 2) for n in pair.shape[-3:]]
-    return pair[(..., *(slice(start, start + side) for start in starts))]
+    depth, height, width = (slice(start, start + side) for start in starts)
+    return pair[..., depth, height, width]
 
 
 def cut(pair: Tensor, side: int, random: np.random.Generator, tries: int = 3) -> Tensor:
@@ -147,7 +150,8 @@ def cut(pair: Tensor, side: int, random: np.random.Generator, tries: int = 3) ->
     pair = functional.pad(pair[:, 0], [part for n in reversed(short) for part in (n // 2, n - n // 2)])
     for _ in range(tries):
         starts = [int(random.integers(0, n - side + 1)) for n in pair.shape[-3:]]
-        cube = pair[(..., *(slice(start, start + side) for start in starts))]
+        depth, height, width = (slice(start, start + side) for start in starts)
+        cube = pair[..., depth, height, width]
         if float((cube.amax(dim=0) > 0.05).float().mean()) > 0.3:
             break
     return cube.clone()
