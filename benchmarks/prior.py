@@ -91,10 +91,10 @@ def denoising(images: list[Array], compared: dict[str, Denoise]) -> None:
         print(f"| {noise} | " + " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0)) + " |", flush=True)
 
 
-def pairs(folder: Path, count: int) -> list[tuple[Array, Array]]:
-    """Evenly chosen pairs of MRI and CT, PET or SPECT (luma) of test patients, 0..1."""
+def pairs(folder: Path, count: int, split: str = "test") -> list[tuple[Array, Array]]:
+    """Evenly chosen pairs of MRI and CT, PET or SPECT (luma) of a split's patients, 0..1."""
     with (folder / "pairs.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "test" and row["kind"] != "mr-mr"]
+        rows = [row for row in csv.DictReader(file) if row["split"] == split and row["kind"] != "mr-mr"]
     chosen = [rows[k] for k in np.linspace(0, len(rows) - 1, count).astype(int)]
     return [(_luma(folder.parent / row["path_mri"]), _luma(folder.parent / row["path_other"])) for row in chosen]
 
