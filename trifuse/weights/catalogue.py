@@ -68,7 +68,7 @@ _ENTRIES = (
         origin="the first 30 steps of recipes/dc2fusion.yaml; see dc2fusion.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="dc2fusion.safetensors",
-        sha256="d97fb709324b91655a20beef891d38fc8c057bb01001183807aaee1a9bc044a2",
+        sha256="a98eb6bcd102f176cc78b73a31d1333093007d3c2cbb880b16839d04225c79f0",
     ),
     Entry(
         name="dncnn-small",
