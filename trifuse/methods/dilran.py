@@ -22,7 +22,7 @@ from trifuse.random import Random
 Strategy = Literal["sfnn", "average", "addition", "fl1n", "l1nw", "al1nw", "fer"]
 Variant = Literal["reference", "corrected"]
 
-WEIGHTS = "dilran-official"
+WEIGHTS = "dilran"
 """Name of the weights that are taken unless others are given."""
 
 
@@ -46,7 +46,8 @@ class DILRAN:
         "uses of one layer and lose 1.75 dB on the authors' test split; variant=corrected uses the stored ones, as "
         "the framework means it. More than two sources are fused at once, with weights n_i²/Σn_j² (our "
         "generalisation, equal to the original for two), so their order does not matter. Odd sides are mirrored by "
-        "one pixel.",
+        "one pixel. The default weights are ours, trained briefly (trifuse/weights/shipped/dilran.md); the authors', "
+        "once added: --option weights=dilran-official.",
     )
 
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})

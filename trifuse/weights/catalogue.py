@@ -87,6 +87,14 @@ _ENTRIES = (
         sha256="3a72675c6daf75a8287210c90a4dc912b9c796947f682c2736e9b7094532e8d3",
     ),
     Entry(
+        name="dilran",
+        used_by=("dilran",),
+        origin="trained by recipes/dilran.yaml; see dilran.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="dilran.safetensors",
+        sha256="6c1c2ca1a1f0659ee443c99a75bdb45614c5d8bc962e9e159da97e0258ca24dd",
+    ),
+    Entry(
         name="lpips",
         used_by=("lpips",),
         origin="weights v0.1 of richzhang/PerceptualSimilarity with AlexNet's convolutions (keys features.N.weight, "
