@@ -20,7 +20,7 @@ from trifuse.random import Random
 
 Mode = Literal["mif", "ivf", "ivf_on_medical"]
 
-WEIGHTS = "cddfuse-official"
+WEIGHTS = "cddfuse"
 """Name of the weights that are taken unless others are given."""
 
 

@@ -95,6 +95,14 @@ _ENTRIES = (
         sha256="6c1c2ca1a1f0659ee443c99a75bdb45614c5d8bc962e9e159da97e0258ca24dd",
     ),
     Entry(
+        name="cddfuse",
+        used_by=("cddfuse",),
+        origin="trained by recipes/cddfuse.yaml; see cddfuse.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="cddfuse.safetensors",
+        sha256="98ca189f4f192141936f8eb817426ff28046620838772890d569145398936d27",
+    ),
+    Entry(
         name="lpips",
         used_by=("lpips",),
         origin="weights v0.1 of richzhang/PerceptualSimilarity with AlexNet's convolutions (keys features.N.weight, "
