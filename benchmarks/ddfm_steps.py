@@ -58,7 +58,7 @@ def measured(chosen: list[tuple[Array, Array]], sampler: str, steps: int) -> lis
         values = evaluate(255 * fused, [255 * source for source in pair], metrics=MEASURES)
         rows.append([values[name] for name in MEASURES])
     seconds = (time.process_time() - clock) / len(chosen)
-    return [*np.round(np.mean(rows, axis=0), 4).tolist(), round(seconds, 2)]
+    return [*(round(float(value), 4) for value in np.mean(rows, axis=0)), round(seconds, 2)]
 
 
 def draw(table: Path, target: Path) -> None:

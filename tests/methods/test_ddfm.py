@@ -9,7 +9,7 @@ import torch
 
 from tests.diffusion.test_prior import own, published
 from trifuse.errors import OptionError, WeightsError
-from trifuse.filters.laplace_em import laplace_step
+from trifuse.filters.laplace_em import laplace_step, mean_distance
 from trifuse.methods.ddfm import DDFM
 from trifuse.random import Random
 
@@ -68,6 +68,8 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         DDFM(prior=file, variant="reference").fuse(sources(3), scale=1, random=Random())
     with pytest.raises(OptionError, match="trust"):
         DDFM(prior=file, trust=0).fuse(sources(2), scale=1, random=Random())
+    with pytest.raises(OptionError, match="noise above"):
+        DDFM(prior=file, noise=0).fuse(sources(2), scale=1, random=Random())
     with pytest.raises(WeightsError, match="--option prior=FILE"):
         DDFM(prior="nobodys").fuse(sources(2), scale=1, random=Random())
 
@@ -76,9 +78,21 @@ def test_the_step_is_the_weighted_fit() -> None:
     generator = torch.Generator().manual_seed(0)
     proposal = torch.rand(2, 1, 5, 6, generator=generator)
     given = torch.rand(3, 2, 1, 5, 6, generator=generator)
-    scales = torch.rand(3, 2, 1, 1, 1, generator=generator) + 0.1
-    fused, spread = laplace_step(proposal, given, scales, 0.3)
-    weights = 1 / (scales * (proposal - given).abs().clamp_min(1e-2))
+    scale = torch.rand(2, 1, 1, 1, generator=generator) + 0.1
+    fused, spread = laplace_step(proposal, given, scale, 0.3)
+    weights = 1 / (scale * (proposal - given).abs().clamp_min(1e-2))
     gradient = (weights * (fused - given)).sum(dim=0) + (fused - proposal) / 0.3
     assert float(gradient.abs().max()) < 1e-3  # where the quadratic bound of the cost is least
-    torch.testing.assert_close(spread[1, 0, 0, 0, 0], (fused - given[1])[0].abs().mean())
+    torch.testing.assert_close(spread[1, 0, 0, 0], (fused - given)[:, 1].abs().mean())
+
+
+def test_no_source_wins_everywhere() -> None:
+    """Steps without a say of the prior leave both sources in the image: neither is copied."""
+    generator = torch.Generator().manual_seed(1)
+    given = torch.rand(2, 1, 1, 12, 12, generator=generator)
+    fused = given.mean(dim=0) + 0.1 * torch.randn(1, 1, 12, 12, generator=generator)
+    scale = mean_distance(fused, given)
+    for _ in range(30):
+        fused, scale = laplace_step(fused, given, scale, 1e4)
+    distances = (fused - given).abs().mean(dim=(1, 2, 3, 4))
+    assert float(distances.min() / distances.max()) > 0.5

@@ -19,7 +19,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"dilran.*--option weights=FILE"):
-        fused(DILRAN(), pictures(2, 8, 8))
+        fused(DILRAN(weights="dilran-official"), pictures(2, 8, 8))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (13, 22), (12, 9)])

@@ -6,7 +6,8 @@ variance; the E-step estimates the variances, the M-step is then a weighted leas
 - `published_step`: one step of the program, which works on \(X = f - v\), \(Y = i - v\), with total variation by half
   quadratic splitting. It returns \(i - X\) where the paper has \(v + X\), so it moves *away* from the proposal.
 - `laplace_step`: the same model for any number of sources, as meant (our generalisation): likelihood
-  \(\prod_k \frac{1}{2 b_k} e^{-|f - s_k| / b_k}\), prior \(f \sim N(\hat f, \tau^2)\) around the proposal.
+  \(\prod_k \frac{1}{2 b} e^{-|f - s_k| / b}\), prior \(f \sim N(\hat f, \tau^2)\) around the proposal. All sources
+  share one scale b: scales of their own let one source win everywhere (its b falls to 0), and copy it.
 
 Source: Zhao et al., "DDFM: Denoising Diffusion Model for Multi-Modality Image Fusion", ICCV 2023, eqs. 13-22.
 """
@@ -96,22 +97,26 @@ def _differences(image: Tensor, axis: int) -> Tensor:
     return image - following
 
 
-def laplace_step(proposal: Tensor, sources: Tensor, scales: Tensor, variance: float) -> tuple[Tensor, Tensor]:
+def laplace_step(proposal: Tensor, sources: Tensor, scale: Tensor, variance: float) -> tuple[Tensor, Tensor]:
     r"""One EM step for any number of sources.
 
-    E-step: \(w_k = 1 / (b_k |f - s_k|)\), the expected inverse variances. M-step:
-    \(f = (\sum_k w_k s_k + \hat f / \tau^2) / (\sum_k w_k + 1 / \tau^2)\), \(b_k = \mathrm{mean} |f - s_k|\).
+    E-step: \(w_k = 1 / (b |f - s_k|)\), the expected inverse variances. M-step:
+    \(f = (\sum_k w_k s_k + \hat f / \tau^2) / (\sum_k w_k + 1 / \tau^2)\), \(b = \mathrm{mean}_k |f - s_k|\).
 
     Args:
         proposal: \(\hat f\), `(B, 1, H, W)`.
         sources: `(N, B, 1, H, W)`.
-        scales: \(b_k\), `(N, B, 1, 1, 1)`.
+        scale: b, `(B, 1, 1, 1)`.
         variance: \(\tau^2\), how uncertain the proposal is.
 
     Returns:
-        The rectified image and the new scales.
+        The rectified image and the new scale.
     """
-    weights = 1 / (scales * (proposal - sources).abs().clamp_min(1e-2))
+    weights = 1 / (scale * (proposal - sources).abs().clamp_min(1e-2))
     fused = ((weights * sources).sum(dim=0) + proposal / variance) / (weights.sum(dim=0) + 1 / variance)
-    spread = (fused - sources).abs().mean(dim=(2, 3, 4), keepdim=True).clamp_min(1e-3)
-    return fused, spread
+    return fused, mean_distance(fused, sources)
+
+
+def mean_distance(image: Tensor, sources: Tensor) -> Tensor:
+    """Mean absolute distance of images `(B, 1, H, W)` from sources `(N, B, 1, H, W)`, at least 1e-3: `(B, 1, 1, 1)`."""
+    return (image - sources).abs().mean(dim=(0, 2, 3, 4)).clamp_min(1e-3).view(-1, 1, 1, 1)
