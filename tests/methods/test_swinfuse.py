@@ -29,7 +29,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"swinfuse.*--option weights=FILE"):
-        fused(SwinFuse(), pictures(2, 8, 8))
+        fused(SwinFuse(weights="swinfuse-official"), pictures(2, 8, 8))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 23)])

@@ -25,7 +25,7 @@ EPSILON = 1e-5
 Strategy = Literal["l1_mean", "l2_mean", "linf"]
 Variant = Literal["auto", "reference", "corrected"]
 
-WEIGHTS = "swinfuse-official"
+WEIGHTS = "swinfuse"
 """Name of the weights that are taken unless others are given."""
 
 

@@ -103,6 +103,14 @@ _ENTRIES = (
         sha256="98ca189f4f192141936f8eb817426ff28046620838772890d569145398936d27",
     ),
     Entry(
+        name="swinfuse",
+        used_by=("swinfuse",),
+        origin="trained by recipes/swinfuse.yaml; see swinfuse.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="swinfuse.safetensors",
+        sha256="0fd9f603a7f1687391164c90cbcc95772dec81de1eaf448b38b4179340fa1b0a",
+    ),
+    Entry(
         name="lpips",
         used_by=("lpips",),
         origin="weights v0.1 of richzhang/PerceptualSimilarity with AlexNet's convolutions (keys features.N.weight, "
