@@ -10,7 +10,7 @@ demo: $(VENV)/ready ## set up, then fuse the bundled sample study and say where 
 	$(BIN)/trifuse demo
 
 test: $(VENV)/ready-test ## set up, then run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/ready-test ## set up, then check style and types
 	$(BIN)/ruff check .

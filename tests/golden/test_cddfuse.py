@@ -176,8 +176,7 @@ def test_training_steps(path: Path) -> None:
             close(loss.item(), expected, rtol=1e-4)
             for index in range(taking_part):
                 norm = torch.nn.utils.clip_grad_norm_(modules[index].parameters(), 0.01)
-                # Adam divides by gradients near 0: what two processors round differently grows with the steps.
-                close(norm.item(), golden[f"phase{stage}_grad_norm"][step, index], rtol=3e-3)
+                close(norm.item(), golden[f"phase{stage}_grad_norm"][step, index], rtol=1e-3)
                 optimisers[index].step()
     with torch.no_grad():
         close(net([visible, infrared], visible), golden["final_output"], atol=1e-4)

@@ -23,7 +23,7 @@ def sensed(x: Array, sensitivity: Sensitivity, pixels_per_cycle: float) -> Array
     u = frequencies(width) * width / pixels_per_cycle
     v = frequencies(height) * height / pixels_per_cycle
     gain = sensitivity(np.sqrt(u[None, :] ** 2 + v[:, None] ** 2))
-    return np.ascontiguousarray(np.fft.ifft2(np.fft.fft2(x) * gain).real)
+    return np.ascontiguousarray(np.fft.ifft2(np.fft.fft2(x.astype(np.complex128)) * gain).real)
 
 
 def frequencies(n: int) -> Array:

@@ -30,7 +30,7 @@ CARD = MetricCard(
     volumes="slices",
     min_size=2,
     notes="Where a contrast is 0/0 the quotient counts as 1 with equal weights (the original gives NaN).",
-    pitfalls="On black background the contrast is a ratio of vanishing numbers: only about four digits are meaningful.",
+    pitfalls="On black background the contrast is a ratio of vanishing numbers: about three digits are meaningful.",
 )
 
 
