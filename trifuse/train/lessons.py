@@ -30,6 +30,9 @@ from trifuse.train.losses import cddfuse, dilran, swinfuse, tgfuse, u2fusion
 from trifuse.train.settings.dual import DualModal
 from trifuse.weights import load
 
+GREY = 100.0
+"""Scale of the picture that a new TGFuse makes, in levels of 0..255."""
+
 Features = Callable[[Tensor], Sequence[Tensor]]
 Terms = dict[str, Tensor]
 
@@ -176,9 +179,10 @@ class Critics(nn.Module):
 class TGFuseLesson:
     """Be like the livelier source, and do not let two critics tell the fused image from the sources.
 
-    The generator minimises (1 - S) and the distances of VGG features, relu1_2 to the visible and relu3_3 to the
-    infrared image; each critic maximises its own distance, which is in units of the mean feature of the source and so
-    cannot grow by scale alone. The published program lets both minimise it and never shows it to the generator.
+    The generator minimises (1 - S), and after a first stage the distances of VGG features too, relu1_2 to the visible
+    and relu3_3 to the infrared image; each critic maximises its own distance, which is in units of the mean feature of
+    the source, and bounded (d / (1 + d)), so that a critic gains ever less by growing. The published program lets both
+    minimise it and never shows it to the generator.
 
     Source: Rao et al., IEEE TIP 2023, section III-C.
     """
@@ -191,7 +195,10 @@ class TGFuseLesson:
         critics = [_features(self.settings) if given else VGGFeatures() for _ in range(2)]
         for critic in critics:
             critic.train().requires_grad_(True)
-        return Critics(TGFuse(self.settings.spatial_width), critics)
+        network = TGFuse(self.settings.spatial_width)
+        with torch.no_grad():  # pictures are in 0..255, the output of a new network in -1..1
+            network.conv_out.conv2d.weight.mul_(GREY)
+        return Critics(network, critics)
 
     def losses(self, network: nn.Module, first: Tensor, second: Tensor, step: int) -> Terms:
         """See `Lesson`."""
@@ -199,6 +206,8 @@ class TGFuseLesson:
         fused = network(visible, infrared)
         pair = cast(Critics, getattr(network, "module", network))
         structure = 1 - tgfuse.structural(fused, visible, infrared, ties=1)
+        if step < self.settings.first_stage:
+            return {"loss": structure, "structure": structure.detach(), "critics": torch.zeros(())}
         loss, contest = structure, torch.zeros_like(structure)
         for critic, source, slices, weight in zip(
             pair.critics, (visible, infrared), (1, 3), self.settings.perceptual, strict=True
@@ -216,11 +225,11 @@ class TGFuseLesson:
 
 
 def _distance(critic: nn.Module, weights: dict[str, Tensor], fused: Tensor, source: Tensor, slices: int) -> Tensor:
-    """Mean absolute distance of features relative to the mean feature of the source, of images in 0..255."""
+    """Mean absolute distance d of features in units of the mean feature of the source, as d / (1 + d); images 0..255."""
     both = torch.cat([fused, source]) / 255
     ours, theirs = functional_call(critic, weights, (both, slices))[-1].chunk(2)
     relative: Tensor = (ours - theirs).abs().mean() / theirs.abs().mean().clamp_min(1e-6)
-    return relative
+    return relative / (1 + relative)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ class DualModal(Part):
         val_every: which of the validation pairs are measured during training.
         vgg: weights of VGG-16 (`trifuse.nets.vgg`) for losses that compare its features; fixed derivative filters
             (`trifuse.train.derivatives`) stand in for it if not given, as ImageNet's weights cannot be shipped.
-        first_stage: cddfuse: steps that learn to take images apart and put them together, before fusing is learned.
+        first_stage: cddfuse: steps that learn to take images apart and put them together, before fusing is learned;
+            tgfuse: steps by structural similarity alone, before the critics join.
         temperature: u2fusion: c, over which the information measures of the sources are compared.
         spatial_width: tgfuse: width of the spatial transformer; 2048 as published.
         perceptual: tgfuse: weights of the distances that the two critics see.
