@@ -28,13 +28,12 @@ from trifuse.diffusion.learned import POSES
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.schedule import noise_of
 from trifuse.errors import InputError
-from trifuse.nets.folded import Folded
 from trifuse.nets.source_sr import SourceSR
-from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.train import export
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Deck, Phase, cases
+from trifuse.train.folded_unet import folded_unet
 from trifuse.train.levels import NOISIEST, drawn_levels
 from trifuse.train.losses import lpips
 from trifuse.train.prepared import Maker, Square, Whole, bytes_of
@@ -54,12 +53,12 @@ class DiffusionTask:
         self.recipe, self.settings = recipe, recipe.model
         self.scales = tuple(recipe.schedule.sides)
         torch.manual_seed(recipe.seed)
-        unet = SR3UNet(self._config())
+        pictures = 2 if self.settings.task == "sr3" else 5 if self.settings.condition == "closed-form" else 4
+        network = folded_unet(self.settings, 3 * pictures, 3, self.settings.se_scope)
         with torch.no_grad():  # training starts from the known picture
-            for parameter in unet.final_conv.block[3].parameters():
+            for parameter in cast(SR3UNet, network.network).final_conv.block[3].parameters():
                 parameter.mul_(0.05)
-        network = Folded(unet, self.settings.unshuffle)
-        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = network
 
     @cached_property
     def behaviour(self) -> Behaviour:
@@ -99,22 +98,6 @@ class DiffusionTask:
             measured[scale] = round(max(float(missing.square().mean().sqrt()), 1e-3), 4)
         return measured
 
-    def _config(self) -> UNetConfig:
-        settings = self.settings
-        pictures = 2 if settings.task == "sr3" else 5 if settings.condition == "closed-form" else 4
-        block = settings.unshuffle**2
-        return UNetConfig(
-            in_channels=3 * pictures * block,
-            out_channels=3 * block,
-            channels=settings.channels,
-            multipliers=settings.multipliers,
-            res_blocks=settings.res_blocks,
-            attention_levels=settings.attention_levels,
-            dropout=settings.dropout,
-            norm_groups=settings.norm_groups,
-            se_scope=settings.se_scope,
-        )
-
     @cached_property
     def stacks(self) -> Stacks:
         """Training stacks: condition, then truth, as bytes."""
@@ -143,9 +126,7 @@ class DiffusionTask:
     def _maker(self) -> Maker:
         settings = self.settings
         if settings.condition == "bicubic":
-            return Maker(
-                settings.truth, lambda _, bicubic: (bicubic / 255).astype(np.float32), False, settings.cache, "bicubic"
-            )
+            return Maker(settings.truth, _bicubic, False, settings.cache, "bicubic")
         if settings.upsampler is None:
             raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
         state, _ = export.read(settings.upsampler)

@@ -225,7 +225,7 @@ class TGFuseLesson:
 
 
 def _distance(critic: nn.Module, weights: dict[str, Tensor], fused: Tensor, source: Tensor, slices: int) -> Tensor:
-    """Mean absolute distance d of features in units of the mean feature of the source, as d / (1 + d); images 0..255."""
+    """d / (1 + d) of the mean absolute distance d of features, in units of the source's mean; images in 0..255."""
     both = torch.cat([fused, source]) / 255
     ours, theirs = functional_call(critic, weights, (both, slices))[-1].chunk(2)
     relative: Tensor = (ours - theirs).abs().mean() / theirs.abs().mean().clamp_min(1e-6)

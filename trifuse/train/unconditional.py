@@ -18,12 +18,10 @@ from trifuse.diffusion import denoiser
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import level_of_noise, noise_of, to_clean, uniform_lambda
-from trifuse.nets.folded import Folded
-from trifuse.nets.sr3_config import UNetConfig
-from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.random import Random
 from trifuse.train import augment
 from trifuse.train.augment import Pixels
+from trifuse.train.folded_unet import folded_unet
 from trifuse.train.images import Bank
 from trifuse.train.levels import NOISIEST, drawn_levels
 from trifuse.train.prepared import bytes_of
@@ -47,20 +45,7 @@ class UnconditionalTask:
         self.recipe, self.settings = recipe, recipe.model
         self.side = max(recipe.schedule.sides.values())
         torch.manual_seed(recipe.seed)
-        settings = self.settings
-        block = settings.unshuffle**2
-        shape = UNetConfig(
-            in_channels=block,
-            out_channels=block,
-            channels=settings.channels,
-            multipliers=settings.multipliers,
-            res_blocks=settings.res_blocks,
-            attention_levels=settings.attention_levels,
-            dropout=settings.dropout,
-            norm_groups=settings.norm_groups,
-        )
-        network = Folded(SR3UNet(shape), settings.unshuffle)
-        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = folded_unet(self.settings, 1, 1)
 
     @cached_property
     def bank(self) -> Bank:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from trifuse.train.settings.folded_unet import FoldedUNetSettings
 from trifuse.train.settings.part import Expanded, Part
 
 
@@ -22,14 +23,11 @@ class Truth(Part):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Diffusion(Part):
+class Diffusion(FoldedUNetSettings):
     """A conditional diffusion model.
 
     Attributes:
         task: "tfs-diff" (three sources, fused) or "sr3" (one picture, enlarged).
-        unshuffle: side of the blocks that are folded into channels before the U-Net and unfolded after it; 2 makes it
-            four times cheaper.
-        channels, multipliers, res_blocks, norm_groups, dropout: the U-Net's shape.
         se_scope: where TMFA stands: on the condition (paper), on the whole input (program), or "none".
         condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
             further condition, to which the diffusion is relative; "learned": those sources alone, for speed, and
@@ -45,13 +43,6 @@ class Diffusion(Part):
     """
 
     task: Literal["tfs-diff", "sr3"]
-    unshuffle: int = Field(default=2, ge=1)
-    channels: int = 48
-    multipliers: tuple[int, ...] = (1, 2, 2)
-    res_blocks: int = 1
-    norm_groups: int = 8
-    dropout: float = 0.0
-    attention_levels: tuple[int, ...] = ()
     se_scope: Literal["condition", "input", "none"] = "condition"
     condition: Literal["closed-form", "learned", "bicubic"] = "closed-form"
     upsampler: Expanded | None = None
