@@ -43,7 +43,7 @@ def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, poses: int =
     network = network.to(device)
     small = source.float().expand(-1, 3, -1, -1) if source.shape[1] == 1 else source.float()
     with torch.inference_mode():
-        out = network.averaged(small, large, poses).float().clamp(0, 1)
+        out = network.enlarged(small, large, poses)
     grey = source.shape[1] == 1 or bool((small == small[:, :1]).all())
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
 

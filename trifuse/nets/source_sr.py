@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trifuse.nets.consistency import consistent
+
 
 class Residual(nn.Module):
     """Convolution, ReLU, convolution, added to the input; no normalisation (it costs sharpness in super-resolution)."""
@@ -83,13 +85,17 @@ class SourceSR(nn.Module):
         entered = head.enter(small - 0.25)  # most pixels are dark: roughly zero mean
         return head.finish(entered + self.trunk(entered), bicubic)
 
-    def averaged(self, small: Tensor, bicubic: Tensor, poses: int = 1) -> Tensor:
-        """Mean of what `forward` says of several of a picture's eight poses, turned back.
+    def enlarged(self, small: Tensor, bicubic: Tensor, poses: int = 1) -> Tensor:
+        """The mean of what `forward` says of several of a picture's eight poses, consistent with the small picture.
 
         Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", CVPR 2016.
+
+        Returns:
+            `(B, 3, s*h, s*w)` float32 in 0..1.
         """
         said = [_posed(self(_posed(small, pose), _posed(bicubic, pose)), pose, back=True) for pose in POSES[:poses]]
-        return torch.stack(said).mean(dim=0)
+        mean = torch.stack(said).mean(dim=0) if poses > 1 else said[0]
+        return consistent(mean.float().clamp(0, 1), small.float())
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> SourceSR:

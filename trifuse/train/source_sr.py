@@ -95,7 +95,7 @@ def enlarge(network: nn.Module, small: Pixels, bicubic: Pixels, poses: int = 1) 
     """One picture `(3, h, w)` and its bicubic enlargement -> `(3, H, W)` float32, clipped to 0..1; grey stays grey."""
     assert isinstance(network, SourceSR)
     with torch.inference_mode():
-        out = network.averaged(tensor(small[None]), tensor(bicubic[None]), poses).clamp(0, 1)[0].float()
+        out = network.enlarged(tensor(small[None]), tensor(bicubic[None]), poses)[0]
     if (small == small[:1]).all():
         out = out.mean(dim=0, keepdim=True).expand(3, -1, -1)
     return np.ascontiguousarray(out.numpy())
