@@ -25,3 +25,14 @@ def test_sizes_are_read_from_the_weights() -> None:
     assert sorted(again.heads) == ["2", "8"]
     small, bicubic = torch.rand(1, 3, 4, 4), torch.rand(1, 3, 32, 32)
     assert torch.equal(network(small, bicubic), again(small, bicubic))
+
+
+def test_a_deeper_network_goes_on_where_a_shallower_one_ended() -> None:
+    shallow, deep = SourceSR(8, 2, 4), SourceSR(8, 5, 4)
+    deep.load_state_dict(deep.grown(shallow.state_dict()))
+    small, bicubic = torch.rand(1, 3, 6, 5), torch.rand(1, 3, 12, 10)
+    torch.testing.assert_close(deep(small, bicubic), shallow(small, bicubic))
+    deep(small, bicubic).sum().backward()
+    last = deep.trunk[-1].get_parameter("second.weight")
+    assert last.grad is not None
+    assert last.grad.abs().max() > 0

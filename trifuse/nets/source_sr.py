@@ -97,6 +97,11 @@ class SourceSR(nn.Module):
         mean = torch.stack(said).mean(dim=0) if poses > 1 else said[0]
         return consistent(mean.float().clamp(0, 1), small.float())
 
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a shallower network as weights of this one: the further blocks of its trunk do nothing yet."""
+        further = {name: value for name, value in self.trunk.state_dict(prefix="trunk.").items() if name not in state}
+        return {**state, **{name: value * (".first." in name) for name, value in further.items()}}
+
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> SourceSR:
         """The network a state_dict belongs to, its sizes read from the shapes, with the weights loaded."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -68,15 +69,27 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}, metadata
 
 
+@runtime_checkable
+class Growing(Protocol):
+    """A network that can go on from a smaller one."""
+
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of the smaller one as weights of this one, which then does the same."""
+        ...
+
+
 def restore(network: nn.Module, path: Path) -> None:
     """Puts the weights of a file into a network, whatever wrappers it is in, to train on from them.
 
-    Networks that only training needs (critics) are in no file and start anew.
+    Networks that only training needs (critics) are in no file and start anew; a network that can grow (`grown`) takes
+    the weights of a smaller one.
 
     Raises:
         WeightsError: if the file cannot be read, or belongs to a network of another shape.
     """
     state, _ = read(path)
+    if isinstance(network, Growing):
+        state = network.grown(state)
     own = network.state_dict()
     wanted = {name: value for name, value in own.items() if not name.startswith(TEMPORARY)}
     shapes = {_plain(name): value.shape for name, value in wanted.items()}
