@@ -55,6 +55,25 @@ def cases(data: Tables | Folder | Studies, phase: Phase) -> list[Case]:
     return listed
 
 
+def volume_pairs(data: Tables | Studies, phase: Phase) -> list[tuple[Path, Path]]:
+    """The pairs of volumes of one phase: those that studies name, or the first image of a table's row with every other.
+
+    Raises:
+        InputError: if there is none for training, or a file is missing.
+    """
+    if isinstance(data, Studies):
+        names = data.train if phase == "train" else data.val
+        pairs = [(data.folder / name / a, data.folder / name / b) for name in names for a, b in data.pairs]
+    else:
+        pairs = [(case.sources[0], other) for case in _of_tables(data, phase) for other in case.sources[1:]]
+    if not pairs and phase == "train":
+        raise InputError("the data of the recipe hold no pair of volumes for training; check the paths and the split")
+    for path in (path for pair in pairs for path in pair):
+        if not path.exists():
+            raise InputError(f"{path}: there is no such volume, which the data of the recipe name")
+    return pairs
+
+
 def check_sizes(case: Case) -> None:
     """Raises a GridError if the pictures of a case differ in size."""
     files = [*case.sources, *([case.truth] if case.truth else [])]

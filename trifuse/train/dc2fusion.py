@@ -15,9 +15,10 @@ from trifuse.errors import InputError
 from trifuse.image import Image, Modality
 from trifuse.nets.dc2fusion_corrected import DC2FusionCorrected
 from trifuse.train.augment import Pixels, curve
+from trifuse.train.cases import volume_pairs
 from trifuse.train.losses import dc2fusion as losses
 from trifuse.train.recipe import Recipe
-from trifuse.train.settings.data import Studies
+from trifuse.train.settings.data import Studies, Tables
 from trifuse.train.settings.dc2fusion import DC2Fusion as Settings
 from trifuse.train.task import Batch, Draw, psnr
 
@@ -28,14 +29,15 @@ class DC2FusionTask:
     """Fusion of volumes; see `Task`.
 
     Raises:
-        InputError: if the data of the recipe are not studies of volumes.
+        InputError: if the data of the recipe are no studies or tables of volumes, or a volume is missing.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         assert isinstance(recipe.model, Settings)
-        if not isinstance(recipe.data, Studies):
-            raise InputError("dc2fusion learns from volumes; give data of kind studies in the recipe")
-        self.recipe, self.settings, self.data = recipe, recipe.model, recipe.data
+        if not isinstance(recipe.data, Studies | Tables):
+            raise InputError("dc2fusion learns from volumes; give data of kind studies or tables in the recipe")
+        self.recipe, self.settings = recipe, recipe.model
+        self.train, self.val = volume_pairs(recipe.data, "train"), volume_pairs(recipe.data, "val")
         self.side = max(recipe.schedule.sides.values())
         torch.manual_seed(recipe.seed)
         shape = self.settings
@@ -44,9 +46,7 @@ class DC2FusionTask:
     @cached_property
     def held_out(self) -> list[Tensor]:
         """The middle part `(2, 1, 1, D, H, W)` of each validation pair."""
-        first, second = self.data.pairs[0]
-        found = [read((self.data.folder / name / first, self.data.folder / name / second)) for name in self.data.val]
-        return [middle(pair, self.settings.val_side) for pair in found]
+        return [middle(read(pair), self.settings.val_side) for pair in self.val]
 
     def batch(self, draw: Draw) -> Batch:
         """Cubes of the first and of the second volume, augmented."""
@@ -60,9 +60,7 @@ class DC2FusionTask:
             anatomy = (Modality.T1, Modality.T2)[int(random.integers(2))]
             pair = study[anatomy], study[Modality.PET]
         else:
-            patient = self.data.train[int(random.integers(len(self.data.train)))]
-            names = self.data.pairs[int(random.integers(len(self.data.pairs)))]
-            pair = self.data.folder / patient / names[0], self.data.folder / patient / names[1]
+            pair = self.train[int(random.integers(len(self.train)))]
         cube = cut(read(pair), self.side, random)
         cube = torch.stack([recontrasted(volume, random) for volume in cube])
         cube[1] = displaced(cube[1], self.settings.deformation, random)

@@ -26,6 +26,8 @@ class Volumes(Part):
 class Tables(Part):
     """Cases listed in CSV tables with the columns `case`, `split`, `path_1`, `path_2`, ... (and `kind`, `functional`).
 
+    The manifest that `trifuse prepare` leaves is such a table, of volumes, for the task `dc2fusion`.
+
     Attributes:
         tables: the files; paths in them are relative to the table's folder, or to the folder above.
         train, val: which `split` is which.
