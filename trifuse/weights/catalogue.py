@@ -65,7 +65,7 @@ _ENTRIES = (
     Entry(
         name="dc2fusion",
         used_by=("dc2fusion",),
-        origin="the first 30 steps of recipes/dc2fusion.yaml; see dc2fusion.md beside it",
+        origin="trained by recipes/dc2fusion.yaml; see dc2fusion.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="dc2fusion.safetensors",
         sha256="a98eb6bcd102f176cc78b73a31d1333093007d3c2cbb880b16839d04225c79f0",
