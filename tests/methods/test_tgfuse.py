@@ -21,7 +21,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_without_weights_it_says_how_to_give_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"tgfuse.*--option weights=FILE"):
-        fused(TGFuse(), pictures(2, 8, 8))
+        fused(TGFuse(weights="tgfuse-official"), pictures(2, 8, 8))
 
 
 @pytest.mark.parametrize("count", [2, 3])

@@ -21,7 +21,7 @@ Padding = Literal["minimal", "reference"]
 REFERENCE_TILE = 256
 MID_GREY = 128.0
 
-WEIGHTS = "tgfuse-official"
+WEIGHTS = "tgfuse"
 """Name of the weights that are taken unless others are given."""
 
 

@@ -111,6 +111,14 @@ _ENTRIES = (
         sha256="0fd9f603a7f1687391164c90cbcc95772dec81de1eaf448b38b4179340fa1b0a",
     ),
     Entry(
+        name="tgfuse",
+        used_by=("tgfuse",),
+        origin="trained by recipes/tgfuse.yaml; see tgfuse.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="tgfuse.safetensors",
+        sha256="6b11ebdedfcaedf57787351c6026333ae9b7c23acacbb196ed9ee940d83ed1f9",
+    ),
+    Entry(
         name="lpips",
         used_by=("lpips",),
         origin="weights v0.1 of richzhang/PerceptualSimilarity with AlexNet's convolutions (keys features.N.weight, "
