@@ -10,15 +10,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.golden.fsim import fsim
 from tests.golden.goldens import check_topic, each
 from tests.golden.recipes import shapes_of
 from trifuse.methods import dilran, get
 from trifuse.methods.dc2fusion import RULES
+from trifuse.metrics.mi import ten_bins
+from trifuse.metrics.pixels import Pixels
+from trifuse.metrics.psnr import psnr
+from trifuse.metrics.q_mi import hundred_bins
+from trifuse.metrics.ssim import ssim
 from trifuse.nets.dc2fusion import CrossBlock, DC2Fusion, grid_of, sampled
 from trifuse.nets.dc2fusion_layers import first, padded
 from trifuse.random import Random
 from trifuse.train.brain_cubes import cubes, resized
 from trifuse.train.losses import dc2fusion as losses
+from trifuse.train.losses.ssim import similarity
 
 KINDS = ("net_", "block_", "loss", "trainstep", "strategies", "prepare", "metrics")
 
@@ -211,3 +218,40 @@ def test_preparation(path: Path) -> None:
         close(ours, golden[f"{name}_out"], 1e-6)
     box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in (mri > 0).nonzero(as_tuple=True))
     close(resized(pet[box], padded_to, sides), golden["pet_resized"], 1e-6)
+
+
+TABLE = {"psnr": 1e-5, "ssim": 1e-5, "nmi": 1e-5, "mi": 1e-5, "fsim": 1e-4, "entropy": 1e-5}
+"""Column of the table -> tolerance, relative to its largest value."""
+
+SSIM_ROUNDING = 3e-5
+"""What single precision, in which the originals compute SSIM, changes in it; our metric computes in double."""
+
+
+def scores(fused: np.ndarray, source: np.ndarray) -> dict[str, float]:
+    """The measures of the authors' program; its entropy counts distinct floats."""
+    x, y = (Pixels(image.astype(np.float64) * 255) for image in (source, fused))
+    maps = similarity(*(torch.from_numpy(image)[None, None] for image in (source, fused)))
+    shares = np.unique(fused, return_counts=True)[1] / fused.size
+    return {
+        "psnr": psnr.measure(y, [x]).value,
+        "ssim": float(maps.ssim.mean()),
+        "nmi": hundred_bins.measure(x, y),
+        "mi": ten_bins.measure(x, y),
+        "fsim": fsim(source.astype(np.float64), fused.astype(np.float64)),
+        "entropy": -float(np.sum(shares * np.log2(shares))),
+    }
+
+
+@each("dc2fusion", "metrics")
+def test_metrics(path: Path) -> None:
+    golden = np.load(path)
+    assert golden["table"].shape == (len(golden["names"]), 2, len(TABLE))
+    tolerances = np.abs(golden["table"]).max(axis=(0, 1)) * list(TABLE.values())
+    for name, rows in zip(golden["names"], golden["table"], strict=True):
+        fused = golden[f"pred_{name}"]
+        for source, row in zip((golden["mri"], golden["pet"]), rows, strict=True):
+            ours = scores(fused, source)
+            for measure, value, tolerance in zip(TABLE, row, tolerances, strict=True):
+                assert ours[measure] == pytest.approx(value, rel=0, abs=tolerance), f"{measure} of {name}"
+            x, y = (Pixels(image.astype(np.float64) * 255) for image in (source, fused))
+            assert ssim.measure(x, y) == pytest.approx(ours["ssim"], abs=SSIM_ROUNDING)
