@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from trifuse.errors import InputError, OptionError
 from trifuse.geometry import has_geometry, orientation, placed_over
 from trifuse.image import Image
+from trifuse.io.request import one_line
+from trifuse.io.whole import check_place, publish
 from trifuse.tables import metrics_table
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def contact_sheet(
 
     Args:
         panels: title -> image, fused result, path, array or whatever else `Image.of` takes, in order.
-        path: PNG, PDF or whatever else matplotlib writes.
+        path: PNG, PDF, SVG or whatever else matplotlib writes, by suffix.
         title: heading of the sheet.
         at: where to cut volumes, RAS mm; the middle of the first volume's tissue if not given.
         columns: panels at most in one row.
@@ -76,7 +78,8 @@ def contact_sheet(
 
     Raises:
         OptionError: if there is nothing to show.
-        InputError: if pictures and volumes are mixed, or an image cannot be read.
+        InputError: if pictures and volumes are mixed, an image cannot be read, the suffix names no format, or the place
+            cannot be written to.
     """
     named = [(name, _image(source)) for name, source in (panels.items() if isinstance(panels, Mapping) else panels)]
     if not named or columns < 1:
@@ -154,6 +157,20 @@ def map_sheet(
         left += size[1] + GAP
     sheet.bar(drawn, (left, head, 16, height), label)
     return sheet.save(path)
+
+
+def check(path: str | Path) -> None:
+    """Raises early what a sheet would raise about its name and place.
+
+    Raises:
+        InputError: if the suffix names no format that matplotlib writes, or the place cannot be written to.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    target = Path(path)
+    if target.suffix[1:].lower() not in FigureCanvasBase.filetypes:
+        raise InputError(f"{one_line(target)}: no picture can be written in this format; use .png, .pdf or .svg")
+    check_place(target)
 
 
 # Slices
@@ -314,17 +331,10 @@ class _Sheet:
 
     def save(self, path: str | Path) -> Path:
         """Writes the sheet whole or not at all."""
+        check(path)
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            self.figure.savefig(part, facecolor="black", format=target.suffix[1:] or "png")
-            part.replace(target)
-        except ValueError as error:
-            raise InputError(f"{target}: no picture can be written in this format; use .png, .pdf or .svg") from error
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        kind = target.suffix[1:].lower()
+        return publish(target, lambda draft: self.figure.savefig(draft, facecolor="black", format=kind), None)
 
 
 def _palette(name: str) -> Colormap | str:

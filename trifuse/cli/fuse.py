@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,16 +110,13 @@ def fuse(
     from trifuse import fusion, io, report
     from trifuse.io import animation
 
-    io.check_writable(output)
-    if gif is not None:
-        animation.check(gif)
+    wanted = Outputs(output, keep_patient, picture, gif)
+    wanted.check()
     chosen = parse_frame(frame)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
-    as_they_are = chosen is None and units == "native"
-    read: list[Path] | list[Image] = (
-        list(sources) if as_they_are else [io.read(path, frame=chosen, units=units) for path in sources]
-    )
+    read = [io.read(path, frame=chosen, units=units) for path in sources]
+    wanted.check(read[0].dims)
     with progress(quiet=json):
         fused = fusion.fuse(
             read,
@@ -153,6 +151,31 @@ def fuse(
     seconds = sum(fused.provenance["seconds"].values())
     for kind, path in written.items():
         say(f"{kind}: {path}  ({size}, {method}, {seconds:.1f} s)")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is to be written, which must be possible before hours of work are spent on it."""
+
+    fused: Path
+    keep_patient: Path | None
+    picture: Path | None
+    gif: Path | None
+
+    def check(self, dims: int | None = None) -> None:
+        """Raises what writing would raise about names and places, for pictures (2), volumes (3) or either (None)."""
+        from trifuse import io, report
+        from trifuse.errors import OptionError
+        from trifuse.io import animation
+
+        io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient)
+        if self.picture is not None:
+            report.check(self.picture)
+        if self.gif is not None:
+            animation.check(self.gif, dims=dims)
+        named = [path.absolute() for path in (self.fused, self.picture, self.gif) if path is not None]
+        if len(set(named)) < len(named):
+            raise OptionError("--output, --picture and --gif name the same file; give each its own name")
 
 
 def _write_uncertainty(uncertainty: Image, output: Path, samples: int) -> dict[str, Path]:

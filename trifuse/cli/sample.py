@@ -36,7 +36,7 @@ def sample(
     from trifuse.diffusion.prior import drawn, load_prior, sheet
     from trifuse.image import Image
 
-    io.check_writable(output)
+    io.check_writable(output, dims=2)
     prior = load_prior(weights, device=device)
     with progress(quiet=json):
         pictures = drawn(prior, count, size, steps, seed)

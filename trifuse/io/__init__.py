@@ -22,7 +22,7 @@ from trifuse.errors import InputError, OptionError, UnitsError
 from trifuse.image import Image, Modality
 from trifuse.io.request import Frame, Request, Units, memory_limit, one_line
 from trifuse.io.sniff import Kind, kind_of
-from trifuse.io.whole import publish
+from trifuse.io.whole import check_place, publish
 
 Bits = Literal[8, 16, 32]
 
@@ -156,15 +156,7 @@ def write(
     if depth not in _DEPTHS[kind]:
         offered = " or ".join(map(str, _DEPTHS[kind]))
         raise OptionError(f"{one_line(path)}: {kind.upper()} is not written with {bits} bits; choose bits={offered}")
-    if keep_patient is not None and kind not in ("dicom", "series"):
-        raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
-    if kind == "series" and image.dims == 2:
-        raise OptionError(f"{one_line(path)}: a folder is for the slices of a volume; give this image a name in .dcm")
-    if kind not in ("nifti", "dicom", "series") and image.dims == 3:
-        raise InputError(
-            f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; "
-            "save it as .nii.gz or .dcm, or save one slice"
-        )
+    check_writable(path, dims=image.dims, keep_patient=keep_patient)
 
     def encode(draft: Path) -> None:
         if kind == "nifti":
@@ -192,13 +184,32 @@ def write(
     return publish(path, encode, provenance)
 
 
-def check_writable(path: str | Path) -> None:
-    """Raises early, before hours of work, what `write` would raise about a name.
+def check_writable(path: str | Path, *, dims: int | None = None, keep_patient: str | Path | None = None) -> None:
+    """Raises early, before hours of work, what `write` would raise about a name and its place.
+
+    Args:
+        path: as for `write`.
+        dims: 2 for a picture, 3 for a volume, None if not known yet.
+        keep_patient: as for `write`.
 
     Raises:
-        OptionError: if the suffix names no format.
+        InputError: if the format cannot hold the image, or the place cannot be written to.
+        OptionError: if the suffix names no format, or the format lacks an option.
     """
-    _format_of(Path(path))
+    path = Path(path)
+    kind = _format_of(path)
+    if keep_patient is not None and kind not in ("dicom", "series"):
+        raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
+    if keep_patient is not None and not Path(keep_patient).exists():
+        raise InputError(f"{one_line(keep_patient)}: there is no such file or folder, whose patient should be kept")
+    if kind == "series" and dims == 2:
+        raise OptionError(f"{one_line(path)}: a folder is for the slices of a volume; give this image a name in .dcm")
+    if kind not in ("nifti", "dicom", "series") and dims == 3:
+        raise InputError(
+            f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; "
+            "save it as .nii.gz or .dcm, or save one slice"
+        )
+    check_place(path)
 
 
 def most_bits(path: str | Path) -> Bits:

@@ -11,9 +11,9 @@ from trifuse.errors import InputError, OptionError
 from trifuse.image import Image
 from trifuse.io.display import levels
 from trifuse.io.request import one_line
-from trifuse.io.whole import publish
+from trifuse.io.whole import check_place, publish
 
-SUFFIXES = (".gif", ".png", ".apng")
+SUFFIXES = (".gif", ".apng")
 SECONDS = 0.08
 """Each slice is shown this long."""
 
@@ -25,7 +25,7 @@ def write_flight(image: Image, path: str | Path, *, axis: int = 2) -> Path:
     allow it, and enlarged to square pixels.
 
     Args:
-        path: name ending in .gif, or in .png or .apng for animated PNG, which keeps all colours.
+        path: name ending in .gif, or in .apng for animated PNG, which keeps all colours.
         axis: axis of the volume along which it flies.
 
     Raises:
@@ -33,22 +33,27 @@ def write_flight(image: Image, path: str | Path, *, axis: int = 2) -> Path:
         OptionError: if the suffix is another, or there is no such axis.
     """
     target = Path(path)
-    check(target)
-    if image.dims != 3:
-        raise InputError(f"{one_line(target)}: only volumes have slices to fly through; this image is a single one")
+    check(target, dims=image.dims)
     if axis not in (0, 1, 2):
         raise OptionError(f"axis {axis} is not one of a volume's; choose 0, 1 or 2")
     return publish(target, lambda draft: _encode(image, draft, axis), None)
 
 
-def check(path: Path) -> None:
-    """Raises early what `write_flight` would raise about a name.
+def check(path: Path, *, dims: int | None = None) -> None:
+    """Raises early what `write_flight` would raise about a name and its place.
+
+    Args:
+        dims: 2 for a picture, 3 for a volume, None if not known yet.
 
     Raises:
+        InputError: if it is no volume, or the place cannot be written to.
         OptionError: if the suffix names no animation.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OptionError(f"{one_line(path)}: a flight is written as one of {', '.join(SUFFIXES)}")
+    if dims == 2:
+        raise InputError(f"{one_line(path)}: only volumes have slices to fly through; this image is a single one")
+    check_place(path)
 
 
 def _encode(image: Image, draft: Path, axis: int) -> None:

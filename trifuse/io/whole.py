@@ -19,6 +19,25 @@ from trifuse.io.guard import brief
 from trifuse.io.request import one_line
 
 
+def check_place(path: Path) -> None:
+    """Raises early what `publish` would raise about the place of a file.
+
+    Raises:
+        InputError: if it is a folder, or its folder is none, or cannot be made or written to.
+    """
+    origin = one_line(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{origin}: is a folder; give the name of a file to write")
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{origin}: cannot be written ({brief(error)}); choose another folder or name") from None
+    if not there.is_dir():
+        raise InputError(f"{origin}: cannot be written ({there.name} is a file, no folder); choose another folder or name")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{origin}: cannot be written (no right to write there); choose another folder or name")
+
+
 def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str, Any] | None) -> Path:
     """Writes a file and, if given, its provenance beside it as `<name>.json`; missing folders are made.
 
@@ -28,9 +47,7 @@ def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str,
     Raises:
         InputError: if anything fails; then neither file, nor a part of one, nor a new folder remains.
     """
-    origin = one_line(path)
-    if path.is_dir():
-        raise InputError(f"{origin}: is a folder; give the name of a file to write")
+    check_place(path)
     beside = path.with_name(path.name + ".json")
     token = secrets.token_hex(4)
     drafts = {path: path.with_name(f".{token}-{path.name}")}
@@ -58,7 +75,7 @@ def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str,
         if isinstance(error, TrifuseError) or not isinstance(error, OSError):
             raise
         reason = error.strerror or brief(error)
-        raise InputError(f"{origin}: cannot be written ({reason}); choose another folder or name") from error
+        raise InputError(f"{one_line(path)}: cannot be written ({reason}); choose another folder or name") from error
     return path
 
 

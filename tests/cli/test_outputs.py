@@ -1,0 +1,121 @@
+"""What `fuse` writes beside the result, and that names it cannot write are refused before it fuses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from scipy.ndimage import gaussian_filter
+
+from trifuse import fusion
+from trifuse.cli.app import main
+
+SIZE = (20, 24, 10)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Runs the command line in this process; returns its exit code and what it told."""
+
+    def run_it(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["trifuse", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return int(stopped.value.code or 0), capsys.readouterr().err
+
+    return run_it
+
+
+@pytest.fixture
+def volumes(tmp_path: Path) -> list[Path]:
+    """A smooth grey volume and a second one, 3 mm between slices."""
+    random = np.random.default_rng(0)
+    paths = [tmp_path / "in" / f"{name}.nii.gz" for name in ("t1", "pet")]
+    paths[0].parent.mkdir()
+    for path in paths:
+        values = gaussian_filter(random.random(SIZE), 2).astype(np.float32)
+        nib.save(nib.Nifti1Image(values, np.diag([1.0, 1, 3, 1])), path)
+    return paths
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    random = np.random.default_rng(0)
+    paths = [tmp_path / "in" / f"{name}.png" for name in ("t1", "t2")]
+    paths[0].parent.mkdir(exist_ok=True)
+    for path in paths:
+        Pillow.fromarray(random.integers(0, 256, (20, 24), dtype=np.uint8)).save(path)
+    return paths
+
+
+@pytest.mark.parametrize("film", ["fly.gif", "fly.apng"])
+@pytest.mark.parametrize("axis", [0, 2])
+def test_planes_and_flight_of_a_volume(run, volumes: list[Path], tmp_path: Path, film: str, axis: int) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "new"
+    asked = ["--picture", out / "planes.png", "--gif", out / film, "--axis", axis]
+    code, told = run("fuse", *volumes, "-o", out / "fused.nii.gz", "-m", "mean", *asked)
+    assert code == 0, told
+    assert all(str(out / name) in told for name in ("fused.nii.gz", "planes.png", film))
+    assert {path.name for path in out.iterdir()} == {"fused.nii.gz", "fused.nii.gz.json", "planes.png", film}
+    with Pillow.open(out / "planes.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB")).astype(int)
+    columns = np.array_split(pixels, 3, axis=1)  # two sources and the result
+    assert all(column.max() > 150 for column in columns)
+    assert (np.ptp(pixels, axis=2) > 60).any()  # letters and crosshair are yellow
+    with Pillow.open(out / film) as flight:
+        width, height = flight.size
+        assert flight.n_frames == SIZE[axis]
+    assert (width, height) == ((20, 24) if axis == 2 else (24, 30))  # slices stand upright, 3 mm high each
+
+
+def test_pdf_of_pictures(run, pictures: list[Path], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, told = run("fuse", *pictures, "-o", tmp_path / "f.png", "-m", "mean", "--picture", tmp_path / "sheet.pdf")
+    assert code == 0, told
+    assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
+
+
+OUTPUTS = [
+    (2, ["-o", "out"], "a folder is for the slices of a volume"),
+    (3, ["-o", "out.png"], "does not fit into a PNG"),
+    (2, ["-o", "f.png", "--gif", "fly.gif"], "only volumes"),
+    (2, ["-o", "f.png", "--picture", "f.png"], "name the same file"),
+    (3, ["-o", "there"], "there: is a folder"),
+]
+OUTPUTS += [
+    (dims, wanted, words)
+    for dims, out in ((2, "f.png"), (3, "f.nii.gz"))
+    for wanted, words in (
+        (["-o", "out.xyz"], "no format is written"),
+        (["-o", "file/" + out], "file is a file, no folder"),
+        (["-o", out, "--picture", "x.xyz"], "no picture can be written"),
+        (["-o", out, "--picture", "x"], "no picture can be written"),
+        (["-o", out, "--picture", "file/x.png"], "file is a file, no folder"),
+        (["-o", out, "--picture", "there"], "no picture can be written"),
+        (["-o", out, "--gif", "x.png"], "a flight is written as"),
+        (["-o", out, "--gif", "x"], "a flight is written as"),
+        (["-o", out, "--gif", "file/x.gif"], "file is a file, no folder"),
+        (["-o", out, "--keep-patient", "there"], "only DICOM keeps patient data"),
+        (["-o", "f.dcm", "--keep-patient", "absent"], "there is no such file"),
+    )
+]
+
+
+@pytest.mark.parametrize(("dims", "wanted", "words"), OUTPUTS)
+def test_what_cannot_be_written_is_refused_before_fusing(  # type: ignore[no-untyped-def]
+    run, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dims, wanted, words
+) -> None:
+    sources = request.getfixturevalue("volumes" if dims == 3 else "pictures")
+    monkeypatch.setattr(fusion, "fuse", lambda *_, **__: pytest.fail("it fused first"))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").write_text("x")
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [one if one.startswith("-") else tmp_path / one for one in wanted]
+    code, told = run("fuse", *sources, *arguments, "-m", "mean")
+    assert code == 2
+    assert words in told
+    assert len(told.strip().splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
