@@ -5,21 +5,51 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from trifuse.cli.app import COMMANDS
+from trifuse.cli.app import COMMANDS, main
 
 
-def trifuse(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a process of its own, and checks its exit code."""
-    command = [sys.executable, "-m", "trifuse.cli.app", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == code, done.stderr + done.stdout
+class Done(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+def trifuse(*arguments: object, code: int = 0) -> Done:
+    """Runs a command as its console script does, in this process (to start one takes seconds); checks its exit code."""
+    out, err, status = StringIO(), StringIO(), 0
+    with (
+        redirect_stdout(out),
+        redirect_stderr(err),
+        warnings.catch_warnings(),
+        patch.object(sys, "argv", ["trifuse", *map(str, arguments)]),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    done = Done(out.getvalue(), err.getvalue())
+    assert status == code, done.stderr + done.stdout
     return done
+
+
+def test_it_runs_in_a_process_of_its_own(pictures: list[Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "trifuse.cli.app", "fuse", *pictures, "-o", tmp_path / "fused.png", "-m", "mean"]
+    subprocess.run(list(map(str, command)), check=True, timeout=300)
+    assert (tmp_path / "fused.png").is_file()
+    failed = subprocess.run([*map(str, command[:4]), "nowhere.png"], capture_output=True, text=True, timeout=300)
+    assert failed.returncode == 2
 
 
 @pytest.fixture
