@@ -90,14 +90,14 @@ OUTPUTS += [
     for dims, out in ((2, "f.png"), (3, "f.nii.gz"))
     for wanted, words in (
         (["-o", "out.xyz"], "no format is written"),
-        (["-o", "file/" + out], "file is a file, no folder"),
+        (["-o", "file/" + out], "file is no folder"),
         (["-o", out, "--picture", "x.xyz"], "no picture can be written"),
         (["-o", out, "--picture", "x"], "no picture can be written"),
-        (["-o", out, "--picture", "file/x.png"], "file is a file, no folder"),
+        (["-o", out, "--picture", "file/x.png"], "file is no folder"),
         (["-o", out, "--picture", "there"], "no picture can be written"),
         (["-o", out, "--gif", "x.png"], "a flight is written as"),
         (["-o", out, "--gif", "x"], "a flight is written as"),
-        (["-o", out, "--gif", "file/x.gif"], "file is a file, no folder"),
+        (["-o", out, "--gif", "file/x.gif"], "file is no folder"),
         (["-o", out, "--keep-patient", "there"], "only DICOM keeps patient data"),
         (["-o", "f.dcm", "--keep-patient", "absent"], "there is no such file"),
     )
