@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from trifuse.geometry import lps
-from trifuse.image import Image
+from trifuse.image import Image, Modality
 from trifuse.itk import itk_image, itk_matrix, itk_values, resampled
 
 
@@ -77,6 +77,10 @@ def test_beyond_the_field_of_view_is_dark_in_native_units() -> None:
     grid = Image(np.zeros((1, 4, 4, 4), np.float32), affine=far)
     moved = resampled(ct, grid, sitk.Transform(3, sitk.sitkIdentity), lps(ct.affine), lps(far))
     assert (moved.native() == -1000).all()
+    assert (moved.pixels == 0).all()
+    pet = Image.from_native(np.full((1, 4, 4, 4), 3.5, np.float32), affine=np.eye(4), modality=Modality.PET)
+    moved = resampled(pet, grid, sitk.Transform(3, sitk.sitkIdentity), lps(pet.affine), lps(far))
+    assert (moved.native() == 0).all()  # its darkest voxel is no measure of what lies beyond
     assert (moved.pixels == 0).all()
     bright = Image.from_native(np.array([[[0, 50], [100, 50]]], np.float32), window=(100, 0))
     away = Image(np.zeros((1, 2, 2), np.float32))

@@ -242,6 +242,24 @@ def test_distant_images_start_centre_on_centre() -> None:
     assert np.abs(result.image.pixels - grid.pixels).mean() < 0.01
 
 
+@pytest.mark.filterwarnings("ignore::trifuse.register.RegistrationWarning")
+def test_little_common_tissue_alone_is_no_reason_to_leave_the_geometry(data: Path) -> None:
+    """The PET of this thigh shows its tumour and little else; centre on centre it would lie 53 mm away."""
+    folder = data / "volumes" / "sts" / "sts-012"
+    if not folder.is_dir():
+        pytest.skip(f"real volumes skipped: no {folder}")
+    grid, pet = (Image.of(folder / f"{name}.nii.gz") for name in ("t1", "pet"))
+    result = registered(pet, grid)
+    assert result.displacement[1] < 10
+    placed = registered(pet, grid, "resample").image
+    assert np.corrcoef(result.image.pixels.ravel(), placed.pixels.ravel())[0, 1] > 0.9
+    beside = replace(pet, affine=rigid((0, 0, 0), (60, 0, 0)) @ pet.affine)  # its field of view ends within the grid
+    beyond = registered(beside, grid, "resample").image
+    outside = beyond.pixels == 0
+    assert outside.mean() > 0.1
+    assert (beyond.native()[outside] == 0).all()
+
+
 def test_a_constant_image_is_placed_by_its_geometry() -> None:
     flat = Image(np.full((1, 45, 45, 45), 0.5, np.float32), affine=head().affine)
     result = registered(flat, head())

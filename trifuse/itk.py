@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from trifuse.geometry import Matrix
-from trifuse.image import Image
+from trifuse.image import Image, Modality
 
 
 def itk_image(values: NDArray[Any], matrix: Matrix) -> sitk.Image:
@@ -50,7 +50,8 @@ def resampled(image: Image, grid: Image, transform: sitk.Transform, source: Matr
 
     Where the grid is coarser than the image, the image is smoothed first to the resolution of the grid, since
     skipping voxels would alias. Beyond the image's field of view pixels are 0, and stored values as dark as the
-    image's own darkest (or the dark end of its window, if that is darker).
+    image's own darkest (or the dark end of its window, if that is darker); those of PET and SPECT, which count decays,
+    are 0 at most.
 
     Args:
         transform: points of the grid -> points of the image, in the space that both matrices lead to.
@@ -75,12 +76,13 @@ def resampled(image: Image, grid: Image, transform: sitk.Transform, source: Matr
     if stored is not None:
         exact = stored.astype(np.result_type(stored.dtype, np.float32))
         finite = exact[np.isfinite(exact)]
-        stored = carried(exact, _outside(image.window, finite))
+        stored = carried(exact, _outside(image, finite))
     return replace(image, pixels=carried(image.pixels, 0.0), stored=stored, affine=grid.affine.copy())
 
 
-def _outside(window: tuple[float, float], finite: NDArray[Any]) -> float:
-    dark, bright = window
-    if finite.size == 0:
-        return dark
-    return max(dark, float(finite.max())) if dark > bright else min(dark, float(finite.min()))
+def _outside(image: Image, finite: NDArray[Any]) -> float:
+    dark, bright = image.window
+    if dark > bright:
+        return max(dark, float(finite.max(initial=dark)))
+    nothing = 0.0 if image.modality in (Modality.PET, Modality.SPECT) else dark
+    return min(dark, nothing, float(finite.min(initial=dark)))

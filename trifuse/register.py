@@ -2,9 +2,9 @@
 
 Stages, each from coarse to fine: a rigid motion, then (if asked for) an affine map, then a smooth deformation by
 B-splines (`trifuse.deformation`). Every stage starts from the one before, the first from where the affines place the
-images, or from the centres of the tissue where that leaves little in common. Rigid and affine stages look at a seeded
-sample of the tissue, deformations at all of it, so that equal inputs give equal results. A result that explains the
-images no better than its start is not taken.
+images, or from the centres of the tissue where that leaves little in common and explains less. Rigid and affine stages
+look at a seeded sample of the tissue, deformations at all of it, so that equal inputs give equal results. A result that
+explains the images no better than its start is not taken.
 
 Sources: D. Mattes et al., PET-CT image registration in the chest using free-form deformations, IEEE TMI 22(1),
 2003 (the metric); B. Avants et al., The Insight ToolKit image registration framework, Front. Neuroinform. 8:44,
@@ -34,7 +34,10 @@ COARSEST_CELLS = 4
 """Cells of the first lattice of a deformation along the longest side; each further level halves them."""
 
 LOW_OVERLAP = 0.5
-"""Overlap below which geometry is no start, and below which a result is warned of."""
+"""Overlap below which geometry has to prove itself as a start, and below which a result is warned of."""
+
+LOW_COVER = 0.5
+"""Share of the reference's tissue in the image's field of view below which geometry is no start."""
 
 KEPT_OVERLAP = 0.7
 """Share of the overlap at the start that a registration must keep to be believed."""
@@ -210,13 +213,7 @@ def _one_thread() -> Iterator[None]:
 
 def _optimised(pair: Pair, kind: Registration, label: str) -> tuple[sitk.Transform, tuple[float, float], Sequence[str]]:
     """The transform from reference to image, mutual information before and after, and remarks."""
-    remarks = []
-    identity = sitk.Transform(pair.fixed.dims, sitk.sitkIdentity)
-    start = _rigid(pair, np.zeros(pair.fixed.dims))
-    if pair.overlap(identity) < LOW_OVERLAP:
-        centres = [p.points(p.foreground).mean(axis=0) for p in (pair.fixed, pair.moving)]
-        start = _rigid(pair, centres[1] - centres[0])
-        remarks.append("was first moved centre on centre, since its geometry leaves little overlap")
+    start, remarks = _start(pair)
     transform: sitk.Transform = start
     for stage, factor in track(STAGES[kind], label):
         transform = OPTIMISERS[stage](pair, transform, factor)
@@ -228,6 +225,23 @@ def _optimised(pair: Pair, kind: Registration, label: str) -> tuple[sitk.Transfo
         remarks.append("was left where it started, since registration found nothing better")
         return start, (before, before), remarks
     return transform, (before, after), remarks
+
+
+def _start(pair: Pair) -> tuple[sitk.Transform, list[str]]:
+    """Where the affines place the image, or centre on centre if that explains more, and a remark then.
+
+    Little common tissue alone is no reason: a PET shows the tumour and little else of a limb.
+    """
+    placed = _rigid(pair, np.zeros(pair.fixed.dims))
+    if pair.overlap(placed) >= LOW_OVERLAP:
+        return placed, []
+    first, second = (picture.points(picture.foreground).mean(axis=0) for picture in (pair.fixed, pair.moving))
+    centred = _rigid(pair, second - first)
+    if pair.covered(placed) >= LOW_COVER:
+        there, moved = pair.information(placed, centred)
+        if there >= moved:
+            return placed, []
+    return centred, ["was first moved centre on centre, since its geometry leaves little overlap"]
 
 
 def _rigid(pair: Pair, shift: NDArray[np.float64]) -> sitk.Transform:

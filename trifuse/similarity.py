@@ -88,10 +88,15 @@ class Pair:
     def overlap(self, transform: sitk.Transform) -> float:
         """Common tissue as a share of the smaller of the two tissue regions."""
         own = self.fixed.foreground
-        other = _mask_on(self.moving, self.fixed, transform)
+        other = _on(self.moving.foreground, self.moving, self.fixed, transform)
         volumes = [float(p.foreground.sum() * np.prod(p.spacing)) for p in (self.fixed, self.moving)]
         common = (own & other).sum() * np.prod(self.fixed.spacing)
         return float(min(1.0, common / min(volumes)))
+
+    def covered(self, transform: sitk.Transform) -> float:
+        """Share of the fixed picture's tissue that lies in the field of view of the moving one."""
+        whole = _on(np.ones_like(self.moving.foreground), self.moving, self.fixed, transform)
+        return float(whole[self.fixed.foreground].mean())
 
     def displacement(self, transform: sitk.Transform) -> tuple[float, float]:
         """Mean and largest distance between where tissue lies and where it was placed, in mm."""
@@ -126,17 +131,17 @@ def itk_pair(fixed: Picture, moving: Picture) -> tuple[sitk.Image, sitk.Image]:
     return itk_image(fixed.values, fixed.matrix), itk_image(moving.values, moving.matrix)
 
 
-def _mask_on(moving: Picture, fixed: Picture, transform: sitk.Transform) -> NDArray[np.bool_]:
-    mask = itk_image(moving.foreground.astype(np.uint8), moving.matrix)
-    reference = itk_image(fixed.values, fixed.matrix)
-    return np.asarray(itk_values(sitk.Resample(mask, reference, transform, sitk.sitkNearestNeighbor, 0)) > 0)
+def _on(mask: NDArray[np.bool_], moving: Picture, fixed: Picture, transform: sitk.Transform) -> NDArray[np.bool_]:
+    """A mask of the moving picture on the grid of the fixed one."""
+    image, reference = itk_image(mask.astype(np.uint8), moving.matrix), itk_image(fixed.values, fixed.matrix)
+    return np.asarray(itk_values(sitk.Resample(image, reference, transform, sitk.sitkNearestNeighbor, 0)) > 0)
 
 
 def region_of(fixed: Picture, moving: Picture, *transforms: sitk.Transform) -> NDArray[np.bool_]:
     """Tissue of either picture and a margin around it, on the fixed one's grid."""
     region = fixed.foreground.copy()
     for transform in transforms:
-        region |= _mask_on(moving, fixed, transform)
+        region |= _on(moving.foreground, moving, fixed, transform)
     return np.asarray(ndimage.binary_dilation(region, iterations=2))
 
 
