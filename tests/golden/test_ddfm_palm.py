@@ -17,6 +17,7 @@ from trifuse.diffusion.prior import ADMPrior
 from trifuse.diffusion.proximal import PublishedPALM
 from trifuse.diffusion.samplers import DDIM, replay, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean
+from trifuse.methods.base import own_range
 from trifuse.methods.ddfm_palm import resized, written
 from trifuse.nets.adm_unet import from_state
 
@@ -85,5 +86,6 @@ def test_chain(path: Path) -> None:
         assert torch.einsum("c,bchw->bhw", luma, ours - theirs).abs().max() < 1e-5, index
         given, done = theirs, stop
     np.testing.assert_allclose(ours, golden["final_pred_xstart"], rtol=0, atol=1e-3)
-    picture = written(torch.einsum("c,bchw->bhw", luma, ours)[:, None])[0, 0].numpy() * 255
+    last = torch.einsum("c,bchw->bhw", luma, ours)[:, None]
+    picture = written(last, *own_range(last))[0, 0].numpy() * 255
     assert np.abs(np.rint(picture) - golden["recon_u8"]).max() <= 1

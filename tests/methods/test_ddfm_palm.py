@@ -135,6 +135,21 @@ def test_a_published_network_serves_both_variants(tmp_path: Path) -> None:
     assert np.abs(with_network - without).max() <= 1.001 / 255
 
 
+def test_slices_of_a_volume_share_one_stretch() -> None:
+    _, us, _ = study((16, 16), 2)
+    volume = np.stack([0.2 * us] * 3 + [us], axis=-1).astype(np.float32)
+    options = {"variant": "reference", "denoiser": "none"}
+
+    def fused(image: Array) -> Array:
+        return np.asarray(trifuse.fuse([image, image], "ddfm-palm", options=options).image.pixels)
+
+    together, alone = fused(volume), fused(volume[..., 0])
+    assert np.array_equal(together[..., 0], together[..., 1])
+    assert float(together.max()) == 1
+    assert float(alone.max()) == 1  # by itself, a dim slice is stretched to the full range
+    assert float(together[..., 0].max()) < 0.3
+
+
 def test_luma_is_replaced_and_chroma_kept() -> None:
     generator = torch.Generator().manual_seed(0)
     rgb, luma = torch.rand(1, 3, 4, 5, generator=generator) * 2 - 1, torch.rand(1, 1, 4, 5, generator=generator)

@@ -37,7 +37,7 @@ def check_place(path: Path) -> None:
             f"{origin}: cannot be written ({there.name} is no folder); choose another folder or name"
         )
     if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{origin}: cannot be written (no right to write there); choose another folder or name")
+        raise InputError(f"{origin}: cannot be written (no right to write there); choose another folder")
 
 
 def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str, Any] | None) -> Path:

@@ -19,7 +19,7 @@ from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters.levels import levels
 from trifuse.filters.palm_corrected import Problem, solve
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, method, own_range
 from trifuse.methods.palm import PALM
 from trifuse.random import Random
 
@@ -105,14 +105,23 @@ class DDFMPALM:
             OptionError: if a number is out of range.
             WeightsError: if weights are absent, or are no prior.
         """
+        raw = self.raw(sources, scale=scale, random=random)
+        return self.shown(raw, *own_range(raw)).to(sources[0])
+
+    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """See `Stretcher.raw`."""
         self._check()
         if self.variant == "reference":
-            return self._published(sources, random).to(sources[0])
+            return self._published(sources, random)
         mri, us = sorted(sources, key=lambda source: source.shape[2])
         images = [
             self._corrected(y1, y2, Random(random.seed)) for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
         ]
         return torch.from_numpy(np.stack(images))[:, None].to(sources[0])
+
+    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """See `Stretcher.shown`: `reference` is stretched and written in 8 bits."""
+        return written(raw, low, high) if self.variant == "reference" else raw
 
     def _check(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -145,7 +154,7 @@ class DDFMPALM:
         palm = PALM(variant="py", iterations=self.palm_iterations or 1, denoiser=self.denoiser, tau3=1e-4, tau4=2e-4)
         luma = resized(palm.fuse(sources, scale=1, random=random).float())
         if self.prior in ("none", OURS):
-            return written(luma)
+            return luma
         prior = self._loaded()
         if not isinstance(prior, ADMPrior):
             raise WeightsError(f"{self.prior}: no network of guided diffusion, which variant=reference takes")
@@ -153,7 +162,7 @@ class DDFMPALM:
         start = noise(luma.expand(-1, 3, -1, -1))
         kept = kept_steps(len(prior.levels), self.steps or PUBLISHED_STEPS)
         rgb = sample(DDIM(), PublishedPALM(prior, luma), start, to_clean(prior.levels[kept[::-1]]), noise)
-        return written(torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None])
+        return torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None]
 
     def _loaded(self) -> OwnPrior | ADMPrior:
         try:
@@ -180,8 +189,7 @@ def resized(fused: Tensor) -> Tensor:
     return functional.interpolate(fused, size, mode="bicubic", align_corners=False)
 
 
-def written(luma: Tensor) -> Tensor:
-    """The 8-bit picture of each image `(B, 1, H, W)`, as values 0..1: stretched to its least and most, truncated."""
-    low, high = luma.amin(dim=(1, 2, 3), keepdim=True), luma.amax(dim=(1, 2, 3), keepdim=True)
+def written(luma: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The 8-bit picture of each image `(B, 1, H, W)`, as values 0..1: stretched from `low`..`high`, truncated."""
     span = torch.where(high > low, high - low, 1)
     return ((luma - low) / span * 255).floor() / 255
