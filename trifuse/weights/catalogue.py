@@ -71,6 +71,22 @@ _ENTRIES = (
         sha256="a98eb6bcd102f176cc78b73a31d1333093007d3c2cbb880b16839d04225c79f0",
     ),
     Entry(
+        name="tfs-diff-fast",
+        used_by=("tfs-diff",),
+        origin="trained by recipes/tfs-diff-fast.yaml; see tfs-diff-fast.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="tfs-diff-fast.safetensors",
+        sha256="0f1fd1002ea0547f6841e0b6621ad693aa50596502cd8964264d609efb3b63f3",
+    ),
+    Entry(
+        name="tfs-diff-regression",
+        used_by=("tfs-diff",),
+        origin="trained by recipes/tfs-diff-regression.yaml; see tfs-diff-regression.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="tfs-diff-regression.safetensors",
+        sha256="8557083bc1ada1d981ca45042fdfd8b321b118ea2919858b504f00d94462d899",
+    ),
+    Entry(
         name="dncnn-small",
         used_by=("palm",),
         origin="trained by scripts/train_denoiser.py; see dncnn-small.md beside it",
