@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional
 
 from trifuse import fusion
+from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction
 from trifuse.diffusion.model import METADATA, Behaviour
@@ -181,3 +183,16 @@ def test_draws_take_the_steps_that_are_asked_for(tmp_path: Path) -> None:
         pictures = [TFSDiff(weights=file, steps=2).fuse(three, scale=2, random=Random(seed)) for seed in range(3)]
     torch.testing.assert_close(drawn.mean, torch.stack(pictures).mean(dim=0))
     torch.testing.assert_close(drawn.std, torch.stack(pictures).std(dim=0).mean(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_the_fast_weights_do_without_the_closed_form(scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BitonicX, "fuse", lambda *_, **__: pytest.fail("BitonicX was called"))
+    random = torch.Generator().manual_seed(0)
+    small = [functional.avg_pool2d(torch.rand(1, 1, 20, 26, generator=random), 3, 1) for _ in range(3)]
+    fused = TFSDiff(quality="fast").fuse(small, scale=scale, random=Random())
+    assert isinstance(fused, torch.Tensor)
+    assert fused.shape == (1, 1, 18 * scale, 24 * scale)
+    larger = to_display(brightest(torch.cat([learned.enlarged(source, scale) for source in small], dim=1) * 2 - 1))
+    change = (fused - larger[:, :1]).abs()
+    assert 1e-4 < float(change.mean()) < 0.1

@@ -33,9 +33,7 @@ def check_place(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{origin}: cannot be written ({brief(error)}); choose another folder or name") from None
     if not there.is_dir():
-        raise InputError(
-            f"{origin}: cannot be written ({there.name} is no folder); choose another folder or name"
-        )
+        raise InputError(f"{origin}: cannot be written ({there.name} is no folder); choose another folder or name")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"{origin}: cannot be written (no right to write there); choose another folder")
 
