@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from trifuse import colour, resize
-from trifuse.errors import OptionError
+from trifuse.errors import InputError, OptionError
 from trifuse.image import Image
 from trifuse.methods.base import Method, Spread
 from trifuse.random import Random
@@ -165,6 +165,7 @@ def _in_colour(method: Method, sources: list[Tensor], scale: int, random: Random
     if scale > 1:
         chroma = bicubic(chroma, scale)
     fused = _folded(method, list(lumas), scale, random)
+    _check_grid(method, fused, chroma.shape[2:])
     if isinstance(fused, Spread):
         return Spread(colour.join(fused.mean, chroma), fused.std)
     return colour.join(fused, chroma)
@@ -180,6 +181,7 @@ def _folded(method: Method, sources: list[Tensor], scale: int, random: Random) -
     waiting = list(sources)
     while most is not None and len(waiting) > most:
         first = _padded(method, waiting[:most], 1, random)
+        _check_grid(method, first, max((source.shape[2:] for source in waiting[:most]), key=max))
         waiting = [(first.mean if isinstance(first, Spread) else first).clamp(0, 1), *waiting[most:]]
     return _padded(method, waiting, scale, random)
 
@@ -196,6 +198,17 @@ def _padded(method: Method, sources: list[Tensor], scale: int, random: Random) -
     fused = method.fuse([mirrored(source, wanted) for source in sources], scale=scale, random=random)
     crop = (slice(None), slice(None), *(slice(0, n * scale) for n in space))
     return _each(fused, lambda x: x[crop])
+
+
+def _check_grid(method: Method, fused: Tensor | Spread, wanted: Sequence[int]) -> None:
+    """Refuses to go on with a picture of another size than the sources', as published programs may make."""
+    got = (fused.mean if isinstance(fused, Spread) else fused).shape[2:]
+    if tuple(got) != tuple(wanted):
+        sizes = " and ".join(" x ".join(map(str, size)) for size in (got, wanted))
+        raise InputError(
+            f"method {method.card.name}: the result and the sources differ in size ({sizes}), as its options want it, "
+            "so that neither colour nor further sources fit; see its card, change its options, or crop the sources"
+        )
 
 
 def mirrored(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -22,6 +22,7 @@ from trifuse.diffusion.schedule import noise_of, to_clean, uniform_lambda
 from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters import palm_corrected
 from trifuse.filters.palm import Pair
+from trifuse.image import Image
 from trifuse.methods.ddfm_palm import DDFMPALM
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet
 from trifuse.nets.sr3_config import UNetConfig
@@ -183,6 +184,30 @@ def test_what_cannot_be_is_told(own_prior: str) -> None:
         DDFMPALM(variant="reference", prior=own_prior, denoiser="none").fuse(
             [torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32, 32)], scale=1, random=Random(0)
         )
+
+
+def test_reference_refuses_what_its_size_does_not_fit() -> None:
+    """Sides that 32 does not divide change, and then neither colour nor a third source fits."""
+    options = {"variant": "reference", "denoiser": "none"}
+    for side, fits in ((64, True), (70, False)):
+        mri, us, _ = study((side, side), 1)
+        grey, coloured = (Image(np.stack(planes).astype(np.float32)) for planes in ([us], [us, us / 2, us]))
+        for sources in ([grey, coloured], [mri, us, us]):
+            if fits:
+                assert trifuse.fuse(sources, "ddfm-palm", options=options).image.space == (side, side)
+            else:
+                with pytest.raises(InputError, match="64 x 64 and 70 x 70"):
+                    trifuse.fuse(sources, "ddfm-palm", options=options)
+
+
+@pytest.mark.parametrize("method", ["ddfm", "ddfm-palm"])
+def test_half_precision_stays_near(method: str, own_prior: str) -> None:
+    sources = list(study((48, 48), 1)[:2])
+    options = {"prior": own_prior, "noise": 0.1, "steps": 2} | ({"denoiser": "none"} if method == "ddfm-palm" else {})
+    full, half = (trifuse.fuse(sources, method, options=options, precision=p).image.pixels for p in ("fp32", "bf16"))
+    difference = np.abs(full - half)
+    assert difference.max() > 0
+    assert difference.mean() < 0.01
 
 
 def test_command_line_on_real_pictures(data: Path, tmp_path: Path, own_prior: str) -> None:

@@ -140,6 +140,12 @@ def load_prior(
     return _load(path, path.stat().st_mtime_ns, device, dtype, head_channels)
 
 
+def prior_like(name: str, like: Tensor) -> OwnPrior | ADMPrior:
+    """`load_prior` on the device of a tensor, in bfloat16 under autocast."""
+    autocast = torch.is_autocast_enabled(like.device.type)
+    return load_prior(name, device=str(like.device), dtype=torch.bfloat16 if autocast else torch.float32)
+
+
 def drawn(prior: Prior, count: int, side: int, steps: int, seed: int = 0) -> Tensor:
     """Pictures `(count, channels, side, side)` that a prior takes for probable, values 0..1; picture i has the seed
     `seed + i`. DPM-Solver++(2M) from pure noise.

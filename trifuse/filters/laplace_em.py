@@ -5,9 +5,8 @@ variance; the E-step estimates the variances, the M-step is then a weighted leas
 
 - `published_step`: one step of the program, which works on \(X = f - v\), \(Y = i - v\), with total variation by half
   quadratic splitting. It returns \(i - X\) where the paper has \(v + X\), so it moves *away* from the proposal.
-- `laplace_step`: the same model for any number of sources, as meant (our generalisation): likelihood
-  \(\prod_k \frac{1}{2 b} e^{-|f - s_k| / b}\), prior \(f \sim N(\hat f, \tau^2)\) around the proposal. All sources
-  share one scale b: scales of their own let one source win everywhere (its b falls to 0), and copy it.
+- `laplace_step`: one step for one picture of a source with such noise, as meant: likelihood
+  \(\frac{1}{2 b} e^{-|s - y| / b}\), prior \(s \sim N(\hat s, \tau^2)\) around the proposal.
 
 Source: Zhao et al., "DDFM: Denoising Diffusion Model for Multi-Modality Image Fusion", ICCV 2023, eqs. 13-22.
 """
@@ -97,26 +96,18 @@ def _differences(image: Tensor, axis: int) -> Tensor:
     return image - following
 
 
-def laplace_step(proposal: Tensor, sources: Tensor, scale: Tensor, variance: float) -> tuple[Tensor, Tensor]:
-    r"""One EM step for any number of sources.
+def laplace_step(proposal: Tensor, observed: Tensor, variance: float) -> Tensor:
+    r"""One EM step: what the clean picture is, given what was observed of it and what the prior proposes.
 
-    E-step: \(w_k = 1 / (b |f - s_k|)\), the expected inverse variances. M-step:
-    \(f = (\sum_k w_k s_k + \hat f / \tau^2) / (\sum_k w_k + 1 / \tau^2)\), \(b = \mathrm{mean}_k |f - s_k|\).
+    E-step: the scale \(b = \mathrm{mean} |\hat s - y|\) and, at each pixel, the expected inverse variance of the
+    noise, \(w = 1 / (b |\hat s - y|)\). M-step: \(s = (w y + \hat s / \tau^2) / (w + 1 / \tau^2)\).
 
     Args:
-        proposal: \(\hat f\), `(B, 1, H, W)`.
-        sources: `(N, B, 1, H, W)`.
-        scale: b, `(B, 1, 1, 1)`.
+        proposal: \(\hat s\), `(B, 1, H, W)`.
+        observed: y.
         variance: \(\tau^2\), how uncertain the proposal is.
-
-    Returns:
-        The rectified image and the new scale.
     """
-    weights = 1 / (scale * (proposal - sources).abs().clamp_min(1e-2))
-    fused = ((weights * sources).sum(dim=0) + proposal / variance) / (weights.sum(dim=0) + 1 / variance)
-    return fused, mean_distance(fused, sources)
-
-
-def mean_distance(image: Tensor, sources: Tensor) -> Tensor:
-    """Mean absolute distance of images `(B, 1, H, W)` from sources `(N, B, 1, H, W)`, at least 1e-3: `(B, 1, 1, 1)`."""
-    return (image - sources).abs().mean(dim=(0, 2, 3, 4)).clamp_min(1e-3).view(-1, 1, 1, 1)
+    distance = (proposal - observed).abs()
+    scale = distance.mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)
+    pull = variance / (scale * distance.clamp_min(1e-2))
+    return (pull * observed + proposal) / (pull + 1)

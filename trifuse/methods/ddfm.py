@@ -1,4 +1,4 @@
-"""DDFM: fusion by a diffusion prior that is rectified towards the sources in every reverse step; no training."""
+"""DDFM: a diffusion prior rectified towards the sources in every reverse step, and a fusion of what it finds."""
 
 from __future__ import annotations
 
@@ -10,41 +10,56 @@ import torch
 from torch import Tensor
 
 from trifuse.diffusion.conditions import to_display
-from trifuse.diffusion.prior import ADMPrior, OwnPrior, Prior, load_prior
+from trifuse.diffusion.prior import ADMPrior, OwnPrior, Prior, prior_like
 from trifuse.diffusion.proximal import WEIGHTS, with_luma
-from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
+from trifuse.diffusion.samplers import DDIM, SAMPLERS, Sampler, gaussian, sample
 from trifuse.diffusion.schedule import kept_steps, noise_of, to_clean, uniform_lambda
 from trifuse.errors import OptionError, WeightsError
-from trifuse.filters.laplace_em import Splitting, laplace_step, mean_distance, published_step
-from trifuse.methods.base import Card, method, own_range
+from trifuse.filters.laplace_em import Splitting, laplace_step, published_step
+from trifuse.filters.source_mixture import mixture_fit
+from trifuse.filters.tissue_noise import tissue_noise
+from trifuse.methods.base import Card, Spread, method, own_range
+from trifuse.progress import track
 from trifuse.random import Random
 
-STEPS, PUBLISHED_STEPS = 5, 100
+STEPS, PUBLISHED_STEPS = 2, 100
 """Reverse steps of the two variants."""
 
-NOISE_MIN = 0.02
-"""Noise of the last step of `corrected`."""
+REACH = 0.3
+"""Noise at the last of several steps, of that at the first."""
+
+TEXTURE = 4 / 255
+"""What `tissue_noise` finds in clean pictures, values 0..1."""
+
+CLEAN = 1 / 255
+"""Noise below which a source is taken as it is: half a step of 8 bits either way."""
 
 LUMA = (0.299, 0.587, 0.114)
 
 NOTES = """
-variant=corrected (default): a likelihood of Laplace noise around every source, prod_k exp(-|f - s_k| / b) / 2 b, with
-one scale b for all of them, and the prior's estimate with the variance that it has at the step's noise. The chain
-begins at the mean of the sources with a little noise. For two sources that is the paper's model without its total
-variation; for more it is our generalisation, in which the order does not matter. On clean sources it stays near their
-mean, which most metrics reward less than the maximum (docs/ddfm.md). variant=reference repeats the published program:
-two sources, RGB by studio-range luma, from pure noise, one EM step that returns i - X where the paper has v + X (it
-moves away from the estimate), a result stretched to its own minimum and maximum. Corrected is the default because it
-keeps the sources' grey levels and runs with the prior that ships. That is ours, of grey brain slices (brain-prior);
-prior=FILE takes the published one, 256x256_diffusion_uncond.pt of guided diffusion (2 GB), or your own of the
-training task `unconditional`.
+variant=corrected (default) has two layers. Sources may be noisy: y_k = s_k + Laplace noise. A noisy picture is a state
+of the diffusion at the level of its own noise (estimated, or noise=), so its reverse chain starts there, not from pure
+noise, and each step's estimate is drawn to y_k by the paper's EM step. Fused image: at each pixel hidden labels say
+which clean source gives the grey level (greater local energy) and which the gradient (greater local contrast); the
+most probable image given them solves a screened Poisson equation. This stands where the paper has total variation of f
+- v, which is gradients drawn to those of the second source: ours takes any number of sources in any order, and no
+source takes over. Sources without noise skip the prior, which has nothing to add there. noise=0 goes without it.
+--samples draws the clean sources anew each time. variant=reference repeats the published program: two sources, RGB by
+studio-range luma, from pure noise, one EM step that returns i - X where the paper has v + X (it moves away from the
+estimate), a result stretched to its own minimum and maximum. Corrected is the default because it measures better
+(docs/ddfm.md), keeps the sources' grey levels and runs with the prior that ships. That is ours, of grey brain slices
+(brain-prior); prior=FILE takes the published one, 256x256_diffusion_uncond.pt of guided diffusion (2 GB), or your own
+of the training task `unconditional`.
 """
 
 
 @method
 @dataclass(frozen=True)
 class DDFM:
-    """Draws images that are probable under a prior and near to all sources.
+    r"""Fuses what a diffusion prior takes for the clean sources.
+
+    `corrected`: for each noisy source y with noise \(\sigma\), the reverse chain from \(x = a y\) at the level of
+    \(\sigma\), with `laplace_step` on every estimate, gives s; then `mixture_fit` of all s.
 
     Source: Zhao et al., DDFM: Denoising Diffusion Model for Multi-Modality Image Fusion, ICCV 2023.
     """
@@ -52,8 +67,8 @@ class DDFM:
     card: ClassVar[Card] = Card(
         name="ddfm",
         title="DDFM",
-        summary="An unconditional diffusion model denoises step by step; each time its estimate is drawn to the "
-        "sources by expectation-maximisation. Needs no training on pairs.",
+        summary="An unconditional diffusion model cleans the sources, step by step and held to them by "
+        "expectation-maximisation; each pixel follows the source that shows most there. Needs no training on pairs.",
         paper="Zhao, Bai, Zhu, Zhang, Xu, Zhang, Zhang, Meng, Timofte, Van Gool, DDFM: Denoising Diffusion Model for "
         "Multi-Modality Image Fusion, ICCV 2023",
         sources=(2, None),
@@ -69,12 +84,13 @@ class DDFM:
     )
     steps: int | None = field(default=None, metadata={"help": f"reverse steps; {STEPS}, reference: {PUBLISHED_STEPS}"})
     sampler: Literal["ancestral", "ddim", "dpm++2m", "unipc2", "heun"] = field(
-        default="ddim", metadata={"help": "how corrected walks"}
+        default="ddim", metadata={"help": "how corrected walks; ancestral for every draw of --samples"}
     )
-    noise: float = field(
-        default=0.1, metadata={"help": "of corrected at its start, the mean of the sources; values -1..1"}
+    noise: float | None = field(
+        default=None,
+        metadata={"help": "of the sources, 0..1, for corrected; estimated from each unless given; 0: no prior"},
     )
-    trust: float = field(default=0.1, metadata={"help": "of the prior against the sources, above 0"})
+    trust: float = field(default=30.0, metadata={"help": "of the prior against the noisy sources, above 0"})
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
         """Fuses grey sources `(B, 1, H, W)`; see `Method.fuse`.
@@ -88,23 +104,55 @@ class DDFM:
 
     def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
         """See `Stretcher.raw`."""
-        if self.trust <= 0 or self.noise <= NOISE_MIN or (self.steps is not None and self.steps < 1):
-            raise OptionError(f"method ddfm: trust must be above 0, noise above {NOISE_MIN}, steps 1 or more")
-        prior = self._loaded(sources[0])
-        signals = [2 * source.float() - 1 for source in sources]
+        self._check()
         if self.variant == "reference":
-            return self._published(prior, signals, random)
-        denoise = LaplaceEM(prior, torch.stack(signals), self.trust)
-        noise = gaussian(random)
-        levels = to_clean(uniform_lambda(self.steps or STEPS, min(self.noise, prior.noise_max), NOISE_MIN))
-        mean = torch.stack(signals).mean(dim=0).expand(-1, prior.channels, -1, -1)
-        start = noisy_start(mean, float(levels[0]), noise)
-        drawn = sample(SAMPLERS[self.sampler], denoise, start, levels, noise)
-        return to_display(drawn).mean(dim=1, keepdim=True).clamp(0, 1)
+            return self._published([2 * source.float() - 1 for source in sources], random)
+        return self._corrected(sources, random, SAMPLERS[self.sampler])
 
-    def _published(self, prior: OwnPrior | ADMPrior, signals: Sequence[Tensor], random: Random) -> Tensor:
+    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Spread:
+        """The fusion, and its standard deviation over draws of the clean sources; see `Drawer.draws`.
+
+        Draw i has the seed `random.seed + i`. The estimate of `reference` is the mean of its draws.
+        """
+        self._check()
+        seeds = [Random(random.seed + index) for index in range(count)]
+        if self.variant == "reference":
+            pictures = torch.stack([self.fuse(sources, scale=scale, random=seed) for seed in track(seeds, "draws")])
+            return Spread(pictures.mean(dim=0), pictures.std(dim=0))
+        sampler = SAMPLERS["ancestral"]
+        pictures = torch.stack([self._corrected(sources, seed, sampler) for seed in track(seeds, "draws")])
+        return Spread(self._corrected(sources, random, SAMPLERS[self.sampler]), pictures.std(dim=0))
+
+    def _check(self) -> None:
+        if self.trust <= 0 or (self.noise or 0) < 0 or (self.steps is not None and self.steps < 1):
+            raise OptionError("method ddfm: trust must be above 0, noise 0 or more, steps 1 or more")
+
+    def _corrected(self, sources: Sequence[Tensor], random: Random, sampler: Sampler) -> Tensor:
+        given = torch.stack([source.float() for source in sources])
+        if self.noise == 0:
+            return mixture_fit(given).clamp(0, 1)
+        prior = self._loaded(sources[0])
+        clean = [self._cleaned(picture[None], prior, random, sampler) for picture in given.flatten(0, 1)]
+        return mixture_fit(torch.cat(clean).view(given.shape)).clamp(0, 1)
+
+    def _cleaned(self, picture: Tensor, prior: Prior, random: Random, sampler: Sampler) -> Tensor:
+        """What the prior takes for the clean picture `(1, 1, H, W)`, 0..1."""
+        noise = self.noise
+        if noise is None:
+            noise = max(tissue_noise(picture[0, 0]) ** 2 - TEXTURE**2, 0.0) ** 0.5
+        if noise < CLEAN:
+            return picture
+        observed = 2 * picture - 1
+        top = min(2 * noise, prior.noise_max)
+        levels = to_clean(uniform_lambda(self.steps or STEPS, top, REACH * top))
+        start = float(levels[0]) * observed.expand(-1, prior.channels, -1, -1)
+        walked = sample(sampler, Rectified(prior, observed, self.trust), start, levels, gaussian(random))
+        return to_display(walked).mean(dim=1, keepdim=True)
+
+    def _published(self, signals: Sequence[Tensor], random: Random) -> Tensor:
         if len(signals) != 2:
             raise OptionError("method ddfm: variant=reference fuses two sources; fold more, or take corrected")
+        prior = self._loaded(signals[0])
         if not isinstance(prior, ADMPrior):
             raise WeightsError("method ddfm: variant=reference takes weights of guided diffusion; give prior=FILE")
         noise = gaussian(random)
@@ -118,36 +166,33 @@ class DDFM:
         return (raw - low) / (high - low).clamp_min(1e-12) if self.variant == "reference" else raw
 
     def _loaded(self, like: Tensor) -> OwnPrior | ADMPrior:
-        autocast = torch.is_autocast_enabled(like.device.type)
         try:
-            return load_prior(self.prior, device=str(like.device), dtype=torch.bfloat16 if autocast else torch.float32)
+            return prior_like(self.prior, like)
         except WeightsError as error:
             raise WeightsError(f"method ddfm: {error}; or give a checkpoint: --option prior=FILE") from None
 
 
-class LaplaceEM:
-    r"""The prior's estimate, rectified towards all sources by `laplace_step`.
+class Rectified:
+    r"""The prior's estimate, drawn to a noisy picture by `laplace_step`.
 
-    The estimate at noise \(\sigma\) is taken for uncertain by \(\tau^2 = t \sigma^2 / (1 + \sigma^2)\), what is left of
-    unit variance after seeing it (Song et al., "Pseudoinverse-guided diffusion models", ICLR 2023, section 3.3).
+    The estimate at noise \(\sigma\) is taken for uncertain by \(\tau^2 = \sigma^2 / (1 + \sigma^2) / t\): what is
+    left of unit variance after seeing it (Song et al., "Pseudoinverse-guided diffusion models", ICLR 2023, section
+    3.3), divided by the trust t, since a prior knows more than the variance.
 
     Args:
         prior: denoiser.
-        sources: `(N, B, 1, H, W)`, -1..1.
-        trust: 1/t of the formula.
+        observed: `(B, 1, H, W)`, -1..1.
+        trust: t.
     """
 
-    def __init__(self, prior: Prior, sources: Tensor, trust: float = 1.0) -> None:
-        self.prior, self.sources, self.trust = prior, sources, trust
-        self.scale = mean_distance(sources.mean(dim=0), sources)
+    def __init__(self, prior: Prior, observed: Tensor, trust: float) -> None:
+        self.prior, self.observed, self.trust = prior, observed, trust
 
     def __call__(self, x: Tensor, level: float) -> Tensor:
         """The estimate; see `Denoiser`."""
         proposal = self.prior(x, level).mean(dim=1, keepdim=True)
         noise = float(noise_of(level))
-        variance = max(noise**2 / (1 + noise**2) / self.trust, 1e-6)
-        fused, self.scale = laplace_step(proposal, self.sources, self.scale, variance)
-        return fused.expand_as(x)
+        return laplace_step(proposal, self.observed, noise**2 / (1 + noise**2) / self.trust).expand_as(x)
 
 
 class PublishedEM:

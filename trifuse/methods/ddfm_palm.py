@@ -8,16 +8,16 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from trifuse.diffusion.prior import ADMPrior, OwnPrior, load_prior
+from trifuse.diffusion.prior import ADMPrior, OwnPrior, prior_like
 from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters.levels import levels
+from trifuse.filters.palm import Array
 from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, method, own_range
 from trifuse.methods.palm import PALM
@@ -32,7 +32,8 @@ chain begins at what the sensors alone say, with noise; `prior=none` is PALM; `t
 terms. `variant=reference` reproduces the published program and its pictures. In each reverse step it replaces the luma
 of the network's prediction by PALM of the sources, run anew and never shown that prediction, and it writes the luma of
 the last step. What the network says only ever reaches the chroma, which is thrown away: the published result is PALM,
-resized to sides that 32 divides (not cropped, so the proportions change a little), stretched to 0..255 and truncated,
+resized to sides that 32 divides (not cropped, so the proportions change a little; two grey pictures only, unless 32
+divides their sides), stretched to 0..255 and truncated,
 whatever network and number of steps were used. So no network is loaded for it unless `prior` names one of guided
 diffusion. The published pictures need `palm_iterations` 1, 2 or 20, and `denoiser=none` or your own file of
 DnCNN-S-25. Measured in docs/ddfm-palm.md.
@@ -114,8 +115,10 @@ class DDFMPALM:
         if self.variant == "reference":
             return self._published(sources, random)
         mri, us = sorted(sources, key=lambda source: source.shape[2])
+        prior = None if self.prior == "none" else self._loaded(sources[0])
         images = [
-            self._corrected(y1, y2, Random(random.seed)) for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
+            self._corrected(y1, y2, prior, Random(random.seed), sources[0].device)
+            for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
         ]
         return torch.from_numpy(np.stack(images))[:, None].to(sources[0])
 
@@ -129,12 +132,13 @@ class DDFMPALM:
         if not (self.trust >= 0 and self.noise > 0):
             raise OptionError("method ddfm-palm: trust must be 0 or more, noise more than 0")
 
-    def _corrected(self, mri: NDArray[np.float64], us: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
+    def _corrected(
+        self, mri: Array, us: Array, prior: OwnPrior | ADMPrior | None, random: Random, device: torch.device
+    ) -> Array:
         palm = PALM(iterations=self.palm_iterations or 10, denoiser=self.denoiser)
         pair = palm.pair(mri, us)
-        if self.prior == "none":
+        if prior is None:
             return palm.solve(pair).fused * pair.us_top
-        prior = self._loaded()
         target = palm.target(pair)
         solution = solve(pair, target, PRIORLESS, iterations=palm.iterations, tolerance=palm.tolerance)
         denoise = ProximalPALM(
@@ -146,8 +150,8 @@ class DDFMPALM:
         )
         noise = gaussian(random)
         walked = to_clean(uniform_lambda(self.steps or STEPS, min(self.noise, prior.noise_max), NOISE_MIN))
-        start = noisy_start(denoise.state, float(walked[0]), noise)
-        fused: NDArray[np.float64] = denoise.us(sample(SAMPLERS[self.sampler], denoise, start, walked, noise))
+        start = noisy_start(denoise.state.to(device), float(walked[0]), noise)
+        fused: Array = denoise.us(sample(SAMPLERS[self.sampler], denoise, start, walked, noise))
         return fused * pair.us_top
 
     def _published(self, sources: Sequence[Tensor], random: Random) -> Tensor:
@@ -155,7 +159,7 @@ class DDFMPALM:
         luma = resized(palm.fuse(sources, scale=1, random=random).float())
         if self.prior in ("none", OURS):
             return luma
-        prior = self._loaded()
+        prior = self._loaded(sources[0])
         if not isinstance(prior, ADMPrior):
             raise WeightsError(f"{self.prior}: no network of guided diffusion, which variant=reference takes")
         noise = gaussian(random)
@@ -164,15 +168,15 @@ class DDFMPALM:
         rgb = sample(DDIM(), PublishedPALM(prior, luma), start, to_clean(prior.levels[kept[::-1]]), noise)
         return torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None]
 
-    def _loaded(self) -> OwnPrior | ADMPrior:
+    def _loaded(self, like: Tensor) -> OwnPrior | ADMPrior:
         try:
-            return load_prior(self.prior)
+            return prior_like(self.prior, like)
         except WeightsError as error:
             raise WeightsError(f"method ddfm-palm: {error}; or go without: --option prior=none") from None
 
 
-def _planes(source: Tensor) -> NDArray[np.float64]:
-    planes: NDArray[np.float64] = levels(source)[:, 0].numpy()
+def _planes(source: Tensor) -> Array:
+    planes: Array = levels(source)[:, 0].numpy()
     return planes
 
 
