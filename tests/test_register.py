@@ -166,8 +166,8 @@ def test_known_deformation_of_a_real_volume_is_found(data: Path) -> None:
     result = registered(straight, grid, "deformable")
     left = np.linalg.norm(result.move(points) - there, axis=1)
     assert np.linalg.norm(there - points, axis=1).mean() > 4  # one voxel
-    assert left.mean() < 1.4  # a third of a voxel
-    assert np.percentile(left, 90) < 2.6
+    assert left.mean() < 1.2  # measured: 1.07, a quarter of a voxel
+    assert np.percentile(left, 90) < 2.1  # measured: 1.83
 
 
 def test_shifted_and_turned_picture_is_found() -> None:

@@ -30,7 +30,7 @@ from trifuse.itk import itk_image, resampled
 from trifuse.progress import track
 from trifuse.similarity import Pair, Picture, itk_pair, mutual_information, region_of
 
-COARSEST_CELLS = 4
+COARSEST_CELLS = 5
 """Cells of the first lattice of a deformation along the longest side; each further level halves them."""
 
 LOW_OVERLAP = 0.5
