@@ -41,10 +41,10 @@ _ENTRIES = (
     Entry(
         name="source-sr",
         used_by=("tfs-diff",),
-        origin="trained by recipes/source-sr.yaml; see source-sr.md beside it",
+        origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="de60f531ac144901855b58c369625f7d094143ab9f5b6891526ab5cc1eaad002",
+        sha256="15ec569c987fc11e79b61b63b9314b2435719a696f53b21e6bbf4b053ed636b9",
     ),
     Entry(
         name="sr3",
