@@ -76,9 +76,8 @@ def _gradient(images: Tensor) -> Tensor:
 def _divergence(slopes: Tensor) -> Tensor:
     """Less the adjoint of `_gradient`."""
     along, down = slopes
-    return along.diff(dim=-1, prepend=along.new_zeros(*along.shape[:-1], 1)) + down.diff(
-        dim=-2, prepend=down.new_zeros(*down.shape[:-2], 1, down.shape[-1])
-    )
+    across: Tensor = along.diff(dim=-1, prepend=along.new_zeros(*along.shape[:-1], 1))
+    return across + down.diff(dim=-2, prepend=down.new_zeros(*down.shape[:-2], 1, down.shape[-1]))
 
 
 def _screened(right: Tensor) -> Tensor:
@@ -91,5 +90,5 @@ def _screened(right: Tensor) -> Tensor:
         for frequencies in (torch.fft.fftfreq(2 * height), torch.fft.rfftfreq(2 * width))
     )
     stiff = (1 + STIFFNESS * (rows[:, None] + columns)).to(right.device)
-    solved = torch.fft.irfft2(torch.fft.rfft2(mirrored) / stiff, s=mirrored.shape[-2:])
+    solved: Tensor = torch.fft.irfft2(torch.fft.rfft2(mirrored) / stiff, s=mirrored.shape[-2:])
     return solved[..., :height, :width].contiguous()
