@@ -77,7 +77,8 @@ def _divergence(slopes: Tensor) -> Tensor:
     """Less the adjoint of `_gradient`."""
     along, down = slopes
     across: Tensor = along.diff(dim=-1, prepend=along.new_zeros(*along.shape[:-1], 1))
-    return across + down.diff(dim=-2, prepend=down.new_zeros(*down.shape[:-2], 1, down.shape[-1]))
+    downwards: Tensor = down.diff(dim=-2, prepend=down.new_zeros(*down.shape[:-2], 1, down.shape[-1]))
+    return across + downwards
 
 
 def _screened(right: Tensor) -> Tensor:
