@@ -116,7 +116,7 @@ _ENTRIES = (
         origin="trained by recipes/cddfuse.yaml; see cddfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="cddfuse.safetensors",
-        sha256="98ca189f4f192141936f8eb817426ff28046620838772890d569145398936d27",
+        sha256="f57162133a7268c009266181e1c4e0c74480eba5077b8a61770c62af2a114556",
     ),
     Entry(
         name="swinfuse",
