@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,3 +51,8 @@ def fixed(topic: str, name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     pytest.skip(f"{name} is in neither {GOLDEN / topic} nor {SHARED / 'golden' / topic}")
+
+
+def assert_close(ours: Any, golden: Any, atol: float = 0.0, rtol: float = 0.0, err_msg: str = "") -> None:
+    """Fails unless every value is within `atol` + `rtol` x the golden one; neither given: equal."""
+    np.testing.assert_allclose(np.asarray(ours), np.asarray(golden), rtol=rtol, atol=atol, err_msg=err_msg)

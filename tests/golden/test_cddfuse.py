@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.golden.goldens import check_topic, each, files
+from tests.golden.goldens import assert_close, check_topic, each, files
 from tests.golden.recipes import digest, meta_shapes, stream
 from trifuse.methods import get
 from trifuse.nets.cddfuse import CDDFuse, from_state
@@ -42,10 +42,6 @@ def tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(scaled).reshape(-1, 1, *image.shape[-2:])
 
 
-def close(ours: Tensor | float, golden: np.ndarray, **tolerance: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), golden, **({"rtol": 0.0} | tolerance))
-
-
 @torch.inference_mode()
 @each("cddfuse", "cddfuse_layers_")
 def test_layers(path: Path) -> None:
@@ -72,8 +68,8 @@ def test_layers(path: Path) -> None:
         layers[f"dec_block{index}"] = x = block(x)
     assert set(layers) == set(golden) - {"seed", "weights_sha256", "vis", "ir", "output", "rescaled", "saved_uint8"}
     for name, layer in layers.items():
-        close(layer, golden[name], atol=2e-5, err_msg=name)
-    close(net([visible, infrared]), golden["output"], atol=2e-6)
+        assert_close(layer, golden[name], atol=2e-5, err_msg=name)
+    assert_close(net([visible, infrared]), golden["output"], atol=2e-6)
 
 
 @torch.inference_mode()
@@ -84,11 +80,11 @@ def test_batch(path: Path) -> None:
     visible, infrared = tensor(golden["vis"]), tensor(golden["ir"])
     residuals = {"mif": None, "ivf": visible, "ivf_on_medical": visible + infrared}
     for mode, residual in residuals.items():
-        close(net([visible, infrared], residual), golden[f"output_{mode}"], atol=2e-6)
+        assert_close(net([visible, infrared], residual), golden[f"output_{mode}"], atol=2e-6)
     base, detail, _ = net.DIDF_Encoder(torch.cat([visible, infrared]))
     for fuse, features, name in ((net.BaseFuseLayer, base, "base"), (net.DetailFuseLayer, detail, "detail")):
         fused = fuse(torch.add(*features.chunk(2)))
-        close(fused.mean(dim=(2, 3)), golden[f"fused_{name}"], atol=2e-5)
+        assert_close(fused.mean(dim=(2, 3)), golden[f"fused_{name}"], atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["cddfuse_layers_", "cddfuse_image_"])
@@ -115,7 +111,7 @@ def test_pictures(kind: str, tmp_path: Path) -> None:
             assert off.max() <= 1, (path.name, mode)
             assert (off > 0).mean() <= 1e-3, (path.name, mode)
             raw = golden["output" if kind == "cddfuse_layers_" else f"output_{mode}"][0, 0]
-            close(fused, (raw - raw.min()) / (raw.max() - raw.min()), atol=2e-5)
+            assert_close(fused, (raw - raw.min()) / (raw.max() - raw.min()), atol=2e-5)
 
 
 @torch.inference_mode()
@@ -127,7 +123,7 @@ def test_checkpoint(path: Path) -> None:
     same = [golden for golden in made_with if str(golden["weights_sha256"]) == digest(state)]
     assert sum(value.numel() for value in net.state_dict().values()) == 1_188_272
     for golden in same:
-        close(net([tensor(golden["vis"]), tensor(golden["ir"])]), golden["output"], atol=2e-6)
+        assert_close(net([tensor(golden["vis"]), tensor(golden["ir"])]), golden["output"], atol=2e-6)
 
 
 @each("cddfuse", "cddfuse_losses_")
@@ -153,11 +149,11 @@ def test_losses(path: Path) -> None:
         "phase2_total": second.total,
     }
     for name, value in ours.items():
-        close(value, golden[name], rtol=1e-5, err_msg=name)
+        assert_close(value, golden[name], rtol=1e-5, err_msg=name)
     for name in ("vis", "ir"):
         reconstructed = net.DIDF_Decoder(*net.DIDF_Encoder(tensor(golden[name]))[:2], tensor(golden[name]))
-        close(reconstructed, golden[f"{name}_hat"], atol=2e-6)
-    close(net([visible, infrared], visible), golden["fused"], atol=2e-6)
+        assert_close(reconstructed, golden[f"{name}_hat"], atol=2e-6)
+    assert_close(net([visible, infrared], visible), golden["fused"], atol=2e-6)
 
 
 @each("cddfuse", "cddfuse_losses_")
@@ -173,10 +169,10 @@ def test_training_steps(path: Path) -> None:
             net.zero_grad()
             loss = (losses.stage1 if stage == 1 else losses.stage2)(net, visible, infrared).total
             loss.backward()
-            close(loss.item(), expected, rtol=1e-4)
+            assert_close(loss.item(), expected, rtol=1e-4)
             for index in range(taking_part):
                 norm = torch.nn.utils.clip_grad_norm_(modules[index].parameters(), 0.01)
-                close(norm.item(), golden[f"phase{stage}_grad_norm"][step, index], rtol=1e-3)
+                assert_close(norm.item(), golden[f"phase{stage}_grad_norm"][step, index], rtol=1e-3)
                 optimisers[index].step()
     with torch.no_grad():
-        close(net([visible, infrared], visible), golden["final_output"], atol=1e-4)
+        assert_close(net([visible, infrared], visible), golden["final_output"], atol=1e-4)

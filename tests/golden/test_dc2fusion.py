@@ -63,7 +63,7 @@ def volumes(golden: np.lib.npyio.NpzFile, *names: str) -> list[Tensor]:
     return [torch.from_numpy(golden[name]).reshape(-1, 1, *golden[name].shape[-3:]) for name in names]
 
 
-def close(ours: Tensor | np.ndarray, golden: np.ndarray, tolerance: float) -> None:
+def assert_close(ours: Tensor | np.ndarray, golden: np.ndarray, tolerance: float) -> None:
     """Relative to the largest value, as the goldens' README means it."""
     ours = np.asarray(ours.detach() if isinstance(ours, Tensor) else ours)
     assert ours.shape == golden.shape
@@ -83,14 +83,14 @@ def test_block(path: Path) -> None:
     sides = [min(2, n) for n in x.shape[1:4]]
     xn, raw = padded(block.norm1(x), sides), padded(other, sides)
     offsets = block.offsets(xn, raw)
-    close(first(offsets), golden["conv_offset"], 1e-5)
-    close(grid_of(offsets).flip(-1), golden["sample_grid_xyz"], 1e-5)
-    close(grid_of(torch.zeros_like(offsets))[0], golden["reference_zyx"], 1e-6)
-    close(sampled(raw, grid_of(offsets)), golden["grid_sample_out_bcdhw"], 1e-5)
-    close(block.blended(x, other), golden["part1"], 1e-5)
+    assert_close(first(offsets), golden["conv_offset"], 1e-5)
+    assert_close(grid_of(offsets).flip(-1), golden["sample_grid_xyz"], 1e-5)
+    assert_close(grid_of(torch.zeros_like(offsets))[0], golden["reference_zyx"], 1e-6)
+    assert_close(sampled(raw, grid_of(offsets)), golden["grid_sample_out_bcdhw"], 1e-5)
+    assert_close(block.blended(x, other), golden["part1"], 1e-5)
     for name, value in seen.items():
-        close(first(value), golden[name], 1e-5)
-    close(block(x, other), golden["block_out"], 1e-5)
+        assert_close(first(value), golden[name], 1e-5)
+    assert_close(block(x, other), golden["block_out"], 1e-5)
 
 
 @torch.inference_mode()
@@ -112,10 +112,10 @@ def test_network(path: Path) -> None:
     compared = [key for key in found if key in golden.files]
     assert "layers.0.0" not in golden.files or len(compared) >= 28
     for key in compared:
-        close(found[key], golden[key], 1e-3)
+        assert_close(found[key], golden[key], 1e-3)
     if "out_conv" in golden.files:
-        close(maps, golden["out_conv"], 1e-3)
-    close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output"], 1e-3)
+        assert_close(maps, golden["out_conv"], 1e-3)
+    assert_close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output"], 1e-3)
 
 
 @torch.inference_mode()
@@ -123,7 +123,7 @@ def test_network(path: Path) -> None:
 def test_network_in_double_precision(path: Path) -> None:
     golden = np.load(path)
     maps = network(golden).double()(*(volume.double() for volume in volumes(golden, "mri", "pet")))
-    close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output_from_float64"], 1e-5)
+    assert_close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output_from_float64"], 1e-5)
 
 
 @torch.inference_mode()
@@ -131,7 +131,7 @@ def test_network_in_double_precision(path: Path) -> None:
 def test_a_batch_is_coupled(path: Path) -> None:
     golden = np.load(path)
     maps = network(golden)(*(volume[:1] for volume in volumes(golden, "mri", "pet")))
-    close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output_first_alone"], 1e-3)
+    assert_close(RULES["l1nw"](torch.stack(maps.chunk(2, dim=1))), golden["output_first_alone"], 1e-3)
 
 
 @torch.inference_mode()
@@ -145,7 +145,7 @@ def test_method_takes_official_keys(path: Path, tmp_path: Path) -> None:
     fused = method.fuse([mri, pet], scale=1, random=Random())
     assert fused.shape == mri.shape
     if "out_conv" in golden.files and fused.shape == golden["output"].shape:
-        close(fused, golden["output"], 1e-3)
+        assert_close(fused, golden["output"], 1e-3)
 
 
 @each("dc2fusion", "loss")
@@ -158,12 +158,12 @@ def test_loss(path: Path) -> None:
         total = terms.total()
         total.backward()
         ours = np.array([float(value.detach()) for part in terms for value in part])
-        close(ours, golden[f"b{batch}_terms"], 1e-5)
+        assert_close(ours, golden[f"b{batch}_terms"], 1e-5)
         size = np.abs(ours * [2, 1, 2, 1, 2, 1]).sum()
         assert abs(float(total.detach()) - golden[f"b{batch}_total"]) < 1e-5 * size
-        close(fused.grad, golden[f"b{batch}_grad_fused"], 1e-3)
+        assert_close(fused.grad, golden[f"b{batch}_grad_fused"], 1e-3)
         fast = losses.terms(fused.detach(), sources)
-        close(np.array([float(value) for part in fast for value in part]), golden[f"b{batch}_terms"], 1e-4)
+        assert_close(np.array([float(value) for part in fast for value in part]), golden[f"b{batch}_terms"], 1e-4)
 
 
 @each("dc2fusion", "trainstep")
@@ -180,18 +180,18 @@ def test_training_step(path: Path) -> None:
     terms = losses.terms(fused, [mri, pet], one_pass=True)
     total = terms.total()
     total.backward()
-    close(fused, golden["output"], 1e-4)
-    close(np.array([float(value.detach()) for part in terms for value in part]), golden["terms"], 1e-5)
+    assert_close(fused, golden["output"], 1e-4)
+    assert_close(np.array([float(value.detach()) for part in terms for value in part]), golden["terms"], 1e-5)
     assert float(total.detach()) == pytest.approx(float(golden["total"]), rel=1e-5)
     parameters = dict(net.named_parameters())
     assert {name for name, p in parameters.items() if p.grad is None} == {str(name) for name in golden["none_grad"]}
     grads = [key.removeprefix("grad/") for key in golden.files if key.startswith("grad/")]
     assert grads
     for key in grads:
-        close(parameters[key].grad, golden[f"grad/{key}"], 2e-3)
+        assert_close(parameters[key].grad, golden[f"grad/{key}"], 2e-3)
     state = net.state_dict()
     for key in (key.removeprefix("bn/") for key in golden.files if key.startswith("bn/")):
-        close(state[key], golden[f"bn/{key}"], 1e-4)
+        assert_close(state[key], golden[f"bn/{key}"], 1e-4)
     optimiser.step()
     for key in (key.removeprefix("after/") for key in golden.files if key.startswith("after/")):
         np.testing.assert_allclose(parameters[key].detach(), golden[f"after/{key}"], rtol=0, atol=1e-6)
@@ -206,7 +206,7 @@ def test_strategies(path: Path) -> None:
         dims, rule = key.split("_")
         pair = [torch.from_numpy(golden[name]) for name in (("f1", "f2") if dims == "2d" else ("v1", "v2"))]
         ours = dilran.sfnn(torch.cat(pair)) if rule == "SFNN" else RULES[rule.lower()](torch.stack(pair))
-        close(ours, golden[key], 1e-6)
+        assert_close(ours, golden[key], 1e-6)
 
 
 @each("dc2fusion", "prepare")
@@ -215,9 +215,9 @@ def test_preparation(path: Path) -> None:
     mri, pet = (torch.from_numpy(golden[name]) for name in ("mri", "pet"))
     padded_to, sides = golden["pad_size"].tolist(), golden["out_size"].tolist()
     for ours, name in zip(cubes(mri, pet, padded_to, sides), ("mri", "pet"), strict=True):
-        close(ours, golden[f"{name}_out"], 1e-6)
+        assert_close(ours, golden[f"{name}_out"], 1e-6)
     box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in (mri > 0).nonzero(as_tuple=True))
-    close(resized(pet[box], padded_to, sides), golden["pet_resized"], 1e-6)
+    assert_close(resized(pet[box], padded_to, sides), golden["pet_resized"], 1e-6)
 
 
 TABLE = {"psnr": 1e-5, "ssim": 1e-5, "nmi": 1e-5, "mi": 1e-5, "fsim": 1e-4, "entropy": 1e-5}

@@ -47,7 +47,7 @@ def tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(image.astype(np.float32) / 255)[None, None]
 
 
-def close(ours: Tensor, golden: np.ndarray, atol: float = 1e-4) -> None:
+def assert_close(ours: Tensor, golden: np.ndarray, atol: float = 1e-4) -> None:
     np.testing.assert_allclose(ours, golden, rtol=0, atol=atol)
 
 
@@ -58,18 +58,18 @@ def test_pair(path: Path, mode: str, net: DILRAN) -> None:
     golden = np.load(path)
     ct, mri = (tensor(golden[name]) for name in ("ct", "mri"))
     features = net.fe(torch.cat([ct, mri]), MODES[mode])
-    close(net.recon(features[:1])[0, 0], golden[f"{mode}_recon_ct"])
+    assert_close(net.recon(features[:1])[0, 0], golden[f"{mode}_recon_ct"])
     if mode == "batchstats":
         for index, name in enumerate(("ct", "mri")):
-            close(features[index, ::16, ::4, ::4], golden[f"{mode}_features_{name}"])
+            assert_close(features[index, ::16, ::4, ::4], golden[f"{mode}_features_{name}"])
     norms = torch.stack([largest_nuclear_norm(f.softmax(dim=0)) for f in features])
     w1, *nuclear = golden[f"{mode}_sfnn_w1_nuc1_nuc2"]
     np.testing.assert_allclose(norms, nuclear, rtol=1e-4)
-    close(norms[0] ** 2 / (norms**2).sum(), w1, atol=1e-5)
+    assert_close(norms[0] ** 2 / (norms**2).sum(), w1, atol=1e-5)
     compared = [key.removeprefix(f"{mode}_") for key in golden if key.removeprefix(f"{mode}_") in RULE_NAMES]
     assert "SFNN" in compared
     for name in compared:
-        close(net.recon(RULES[RULE_NAMES[name]](features))[0, 0], golden[f"{mode}_{name}"])
+        assert_close(net.recon(RULES[RULE_NAMES[name]](features))[0, 0], golden[f"{mode}_{name}"])
 
 
 @torch.inference_mode()
@@ -79,7 +79,7 @@ def test_method(path: Path, mode: str, variant: str, weights: str) -> None:
     golden = np.load(path)
     method = get("dilran")(weights=weights, variant=variant)
     fused = method.fuse([tensor(golden["ct"]), tensor(golden["mri"])], scale=1, random=Random())
-    close(fused[0, 0], golden[f"{mode}_SFNN"].clip(0, 1))
+    assert_close(fused[0, 0], golden[f"{mode}_SFNN"].clip(0, 1))
 
 
 @each("dilran", "loss")
@@ -90,9 +90,9 @@ def test_losses(path: Path) -> None:
     pair = np.load(fixed("dilran", file))
     output = torch.from_numpy(pair[ours])[None, None]
     target = tensor(pair[theirs.removesuffix("/255")])
-    close(losses.sobel_loss(output, target), golden["sobel_loss"], atol=1e-5)
-    close(losses.loss(output, target, None, (0.0, 0.0)), golden["mse"], atol=1e-5)
-    close(losses.charbonnier(output, target), golden["charbonnier"], atol=1e-5)
+    assert_close(losses.sobel_loss(output, target), golden["sobel_loss"], atol=1e-5)
+    assert_close(losses.loss(output, target, None, (0.0, 0.0)), golden["mse"], atol=1e-5)
+    assert_close(losses.charbonnier(output, target), golden["charbonnier"], atol=1e-5)
 
 
 @lru_cache(maxsize=1)

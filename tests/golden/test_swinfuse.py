@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.golden.goldens import check_topic, each
+from tests.golden.goldens import assert_close, check_topic, each
 from tests.golden.recipes import by_key, meta_shapes
 from trifuse.methods import get
 from trifuse.methods.swinfuse import activity, blended
@@ -30,10 +30,6 @@ def weights(seed: int) -> dict[str, Tensor]:
     return by_key(meta_shapes(SwinFuse), seed, {"conv.weight": 0.15}) | {"prelu.weight": torch.full((1,), 0.25)}
 
 
-def close(ours: Tensor | float, golden: np.ndarray, **tolerance: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), golden, **({"rtol": 0.0} | tolerance))
-
-
 @torch.inference_mode()
 @each("swinfuse", "tile_")
 def test_tile(path: Path) -> None:
@@ -43,17 +39,19 @@ def test_tile(path: Path) -> None:
     images = [torch.from_numpy(golden[name].astype(np.float32))[None, None] for name in ("image1", "image2")]
     first, second = (net.encode((image - 127.5) / 127.5) for image in images)
     for name, features in (("enc1", first), ("enc2", second)):
-        close(features[0, ::12, ::8, ::8], golden[name], atol=1e-4)
-    close(net.decode(first)[0, 0, ::2, ::2], golden["autoencode1"], atol=1e-4)
+        assert_close(features[0, ::12, ::8, ::8], golden[name], atol=1e-4)
+    assert_close(net.decode(first)[0, 0, ::2, ::2], golden["autoencode1"], atol=1e-4)
     for strategy in ("l1_mean", "l2_mean", "linf"):
         fused = blended(first, second, strategy)
-        close(fused[0, ::12, ::8, ::8], golden[f"{strategy}_fused"], atol=1e-4)
+        assert_close(fused[0, ::12, ::8, ::8], golden[f"{strategy}_fused"], atol=1e-4)
         decoded = net.decode(fused)[0, 0]
-        close(decoded[::2, ::2] if strategy == "linf" else decoded, golden[f"{strategy}_decoded"], atol=1e-4)
+        assert_close(decoded[::2, ::2] if strategy == "linf" else decoded, golden[f"{strategy}_decoded"], atol=1e-4)
     for strategy in ("l1_mean", "l2_mean"):
         for index, features in enumerate((first, second)):
-            close(activity(features.flatten(2), 2, strategy)[0, :, 0], golden[f"{strategy}_row"][index], atol=1e-4)
-            close(activity(features, 1, strategy)[0, 0, ::4, ::4], golden[f"{strategy}_col"][index], atol=1e-4)
+            assert_close(
+                activity(features.flatten(2), 2, strategy)[0, :, 0], golden[f"{strategy}_row"][index], atol=1e-4
+            )
+            assert_close(activity(features, 1, strategy)[0, 0, ::4, ::4], golden[f"{strategy}_col"][index], atol=1e-4)
 
 
 @torch.inference_mode()
@@ -88,4 +86,4 @@ def test_loss(path: Path, case: str) -> None:
             "grad_abs_mean": output.grad.abs().mean(),
         }
         for name, value in ours.items():
-            close(value, golden[f"{case}_{name}"], rtol=1e-4, err_msg=name)
+            assert_close(value, golden[f"{case}_{name}"], rtol=1e-4, err_msg=name)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.golden.goldens import check_topic, each
+from tests.golden.goldens import assert_close, check_topic, each
 from trifuse import resize
 from trifuse.diffusion import losses
 from trifuse.diffusion.conditions import enlarged, picture
@@ -30,10 +30,6 @@ LAYER, CHAIN = 5e-5, 1e-4
 
 def test_topic_is_known() -> None:
     check_topic(TOPIC, *KINDS)
-
-
-def close(ours: Any, theirs: Any, atol: float, rtol: float = 0.0) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), atol=atol, rtol=rtol)
 
 
 def state_of(golden: Any) -> dict[str, Tensor]:
@@ -85,12 +81,12 @@ def test_every_layer(path: Path) -> None:
     for name, ours in layers_of(network, x, level).items():
         if name in golden.files:
             theirs = golden[name]
-            close(ours[: len(theirs)].reshape(theirs.shape), theirs, LAYER)
+            assert_close(ours[: len(theirs)].reshape(theirs.shape), theirs, LAYER)
             checked += 1
     assert checked >= 4
     if "out_float64" in golden.files:
         with torch.no_grad():
-            close(network.double()(x.double(), level.double()), golden["out_float64"], 1e-6)
+            assert_close(network.double()(x.double(), level.double()), golden["out_float64"], 1e-6)
 
 
 @each(TOPIC, "tfs_unet_", "sr3_unet_", "ddpm_unet_")
@@ -131,11 +127,11 @@ def every_kth(states: list[Tensor], source: Tensor) -> Tensor:
 def test_chain(path: Path) -> None:
     golden = np.load(path)
     states = chain(golden, network_of(np.load(path.with_name(str(golden["weights"])))), "")
-    close(torch.stack([state[0] for state in states[:-1]]), golden["x_t_sample0"], CHAIN)
-    close(states[-1], golden["final"], CHAIN)
-    close(states[-1][-1], golden["returned_last"], CHAIN)
+    assert_close(torch.stack([state[0] for state in states[:-1]]), golden["x_t_sample0"], CHAIN)
+    assert_close(states[-1], golden["final"], CHAIN)
+    assert_close(states[-1][-1], golden["returned_last"], CHAIN)
     first_source = torch.from_numpy(golden["cond"])[:, :3]
-    close(every_kth(states, first_source), golden["returned_continous"], CHAIN)
+    assert_close(every_kth(states, first_source), golden["returned_continous"], CHAIN)
 
 
 @each(TOPIC, "tfs_chain_")
@@ -149,17 +145,17 @@ def test_what_the_network_says_in_a_chain(path: Path) -> None:
         first = denoise.output(torch.from_numpy(golden["x_T"]), levels[0])
         denoise_one = NetworkDenoiser(network, torch.from_numpy(golden["cond"][:1]), NoisePrediction())
         last = denoise_one.output(states[-1:], levels[-2])
-    close(first, golden["eps_first"], LAYER)
-    close(last[0], golden["eps_last"][0], LAYER)
+    assert_close(first, golden["eps_first"], LAYER)
+    assert_close(last[0], golden["eps_last"][0], LAYER)
 
 
 @each(TOPIC, "sr3_unet_", "ddpm_unet_")
 def test_sr3_chain(path: Path) -> None:
     golden = np.load(path)
     states = chain(golden, network_of(golden), "chain_")
-    close(states[-1], golden["chain_final"], CHAIN)
+    assert_close(states[-1], golden["chain_final"], CHAIN)
     source = torch.from_numpy(golden["chain_cond"])
-    close(every_kth(states, source), golden["chain_returned_continous"], CHAIN)
+    assert_close(every_kth(states, source), golden["chain_returned_continous"], CHAIN)
 
 
 @each(TOPIC, "I", suffix="_gen.pth")
@@ -171,7 +167,7 @@ def test_published_checkpoint_layout(path: Path) -> None:
     again = from_state_dict(wrapped, norm_groups=network.config.norm_groups)
     with torch.no_grad():
         x, level = torch.from_numpy(golden["x"]), torch.from_numpy(golden["level"])
-        close(network(x, level), golden["out"], LAYER)
+        assert_close(network(x, level), golden["out"], LAYER)
         assert torch.equal(again(x, level), network(x, level))
     for name, ours in schedule_of(golden).buffers().items():
         np.testing.assert_array_max_ulp(ours, state[name].numpy(), maxulp=1)
@@ -193,15 +189,15 @@ def test_schedules(path: Path) -> None:
     for name in names:
         steps, start, end = golden[f"{name}/params"]
         schedule = Schedule.make(name, int(steps), start, end)  # type: ignore[arg-type]
-        close(schedule.betas, golden[f"{name}/betas_f64"], 0, 1e-14)
-        close(schedule.levels, golden[f"{name}/sqrt_alphas_cumprod_prev_f64"], 1e-15)
+        assert_close(schedule.betas, golden[f"{name}/betas_f64"], 0, 1e-14)
+        assert_close(schedule.levels, golden[f"{name}/sqrt_alphas_cumprod_prev_f64"], 1e-15)
         same_buffers(golden, name, schedule, slice(None))
     if "linear4000/idx" in golden.files:
         index = golden["linear4000/idx"]
         schedule = Schedule.make("linear", 4000, 1e-6, 1e-2)
         same_buffers(golden, "linear4000", schedule, index)
-        close(schedule.levels[index], golden["linear4000/sqrt_alphas_cumprod_prev_f64_at_idx"], 1e-15)
-        close(schedule.levels[index + 1], golden["linear4000/sqrt_alphas_cumprod_prev_f64_at_idx_plus_1"], 1e-15)
+        assert_close(schedule.levels[index], golden["linear4000/sqrt_alphas_cumprod_prev_f64_at_idx"], 1e-15)
+        assert_close(schedule.levels[index + 1], golden["linear4000/sqrt_alphas_cumprod_prev_f64_at_idx_plus_1"], 1e-15)
 
 
 def gaussian_posterior_mean(golden: Any) -> Any:
@@ -247,7 +243,7 @@ def test_solvers(path: Path, problem: str, grid: str, solver: str) -> None:
     denoise = gaussian_posterior_mean(golden) if problem == "gauss" else mixture_posterior_mean(golden)
     start = torch.from_numpy(golden[f"{problem}_xT"])
     ours = sample(SOLVERS[solver], denoise, start, golden[f"levels_{grid}"], replay([]))
-    close(ours, golden[f"{problem}_{grid}_{solver}"], 1e-9)
+    assert_close(ours, golden[f"{problem}_{grid}_{solver}"], 1e-9)
 
 
 @each(TOPIC, "tfs_loss_")
@@ -257,17 +253,17 @@ def test_loss_as_published(path: Path) -> None:
     x0, noise = torch.from_numpy(golden["x_start"]), torch.from_numpy(golden["noise"])
     random = np.random.RandomState(int(golden["np_seed"]))
     level = torch.from_numpy(schedule_of(golden).draw_levels(len(x0), random, shared_step=True))
-    close(level, golden["level"], 0, 1e-12)
+    assert_close(level, golden["level"], 0, 1e-12)
     x = noised(x0, noise, level.float().double()[:, None, None, None])
-    close(x, golden["x_noisy"], 1e-6)
+    assert_close(x, golden["x_noisy"], 1e-6)
     said = network(torch.cat([torch.from_numpy(golden["cond"]), x], dim=1), level.float())
-    close(said.detach(), golden["eps"], LAYER)
+    assert_close(said.detach(), golden["eps"], LAYER)
     for norm in ("l1", "l2"):
         loss = losses.published(said, noise, x0, norm)
-        close(loss.item(), golden[f"l_pix_{norm}"], 0, 1e-5)
-        close(loss.item() * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)
-    close(losses.published_structure(said.detach(), x0), golden["ssim_term_old"], 0, 1e-5)
-    close(losses.ssim_map(x0, torch.from_numpy(golden["eps"]), 1.0), golden["ssim_map_x0_vs_eps_L1"], LAYER)
+        assert_close(loss.item(), golden[f"l_pix_{norm}"], 0, 1e-5)
+        assert_close(loss.item() * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)
+    assert_close(losses.published_structure(said.detach(), x0), golden["ssim_term_old"], 0, 1e-5)
+    assert_close(losses.ssim_map(x0, torch.from_numpy(golden["eps"]), 1.0), golden["ssim_map_x0_vs_eps_L1"], LAYER)
     losses.published(said, noise, x0, "l1").backward()
     same_gradients(golden, network)
 
@@ -280,7 +276,7 @@ def same_gradients(golden: Any, network: SR3UNet) -> None:
         theirs = golden[f"grad_l1/{name}"]
         assert np.linalg.norm(gradients[name].numpy() - theirs) <= 1e-3 * np.linalg.norm(theirs)
     norm = torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
-    close(norm, golden["grad_norm_l1"], 0, 1e-3)
+    assert_close(norm, golden["grad_norm_l1"], 0, 1e-3)
 
 
 @each(TOPIC, "tfs_loss_")
@@ -289,12 +285,12 @@ def test_loss_as_meant(path: Path) -> None:
     x0, noise, x, said = (torch.from_numpy(golden[name]) for name in ("x_start", "noise", "x_noisy", "eps"))
     level = torch.from_numpy(golden["level"])[:, None, None, None]
     estimate = NoisePrediction().x0(said, x, level).clamp(-1, 1)
-    close(estimate, golden["rec_x0_hat"], 1e-5)
-    close(losses.ssim_map(estimate, x0, 2.0).mean(dim=(1, 2, 3)), golden["rec_ssim_per_image_L2"], 0, 1e-5)
-    close(losses.structure_weight(level.flatten(), "alpha_bar"), golden["rec_weight_abar"], 1e-6)
+    assert_close(estimate, golden["rec_x0_hat"], 1e-5)
+    assert_close(losses.ssim_map(estimate, x0, 2.0).mean(dim=(1, 2, 3)), golden["rec_ssim_per_image_L2"], 0, 1e-5)
+    assert_close(losses.structure_weight(level.flatten(), "alpha_bar"), golden["rec_weight_abar"], 1e-6)
     total = losses.psf(said, x, x0, noise, level, NoisePrediction())
     structure = total - losses.sr3(said, noise)
-    close(structure, golden["rec_ssim_loss_abar_weighted"], 0, 1e-5)
+    assert_close(structure, golden["rec_ssim_loss_abar_weighted"], 0, 1e-5)
 
 
 @each(TOPIC, "sr3_unet_", "ddpm_unet_")
@@ -307,12 +303,12 @@ def test_sr3_loss(path: Path) -> None:
     if network.config.embedding == "index":
         level = torch.from_numpy(schedule_of(golden).levels[golden["loss_t_or_level"] + 1])
     x = noised(x0, noise, level.reshape(-1, 1, 1, 1))
-    close(x, golden["loss_x_noisy"], 1e-6)
+    assert_close(x, golden["loss_x_noisy"], 1e-6)
     with torch.no_grad():
         said = network(torch.cat([torch.from_numpy(golden["cond"]), x], dim=1), told)
-    close(said, golden["loss_eps"], LAYER)
+    assert_close(said, golden["loss_eps"], LAYER)
     for norm in ("l1", "l2"):
-        close(losses.sr3(said, noise, norm) * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)
+        assert_close(losses.sr3(said, noise, norm) * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)
 
 
 @each(TOPIC, "resize_")
@@ -348,6 +344,6 @@ def test_psnr_and_ssim_of_colour_pictures(path: Path) -> None:
         first, second = golden[f"{pair}_a"].astype(np.float64), golden[f"{pair}_b"].astype(np.float64)
         colour = evaluate(first, reference=second, metrics=["psnr", "ssim"], colour="rgb")
         grey = evaluate(first[..., 0], reference=second[..., 0], metrics=["ssim"])
-        close(colour["psnr"], golden[f"{pair}_psnr"], 1e-9)
-        close(colour["ssim"], golden[f"{pair}_ssim"], 1e-9)
-        close(grey["ssim"], golden[f"{pair}_ssim_gray"], 1e-9)
+        assert_close(colour["psnr"], golden[f"{pair}_psnr"], 1e-9)
+        assert_close(colour["ssim"], golden[f"{pair}_ssim"], 1e-9)
+        assert_close(grey["ssim"], golden[f"{pair}_ssim_gray"], 1e-9)
