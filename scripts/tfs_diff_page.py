@@ -75,7 +75,7 @@ def plot(summaries: list[Summary]) -> None:
 def section(table: pd.DataFrame, summaries: list[Summary], scales: list[int]) -> str:
     """What the page says between its marks."""
     calibrated = calibration.split(table)[1]
-    found = (calibration.summarise(calibrated, scale) for scale in scales)
+    found = [each for each in (calibration.summarise(calibrated, scale) for scale in scales) if each]
     used = sorted({each for text in table["weights"] for each in text.split()})
     per_case = table[table["metric"] == "seconds"].groupby("case")["value"].sum()
     parts = [
@@ -83,8 +83,8 @@ def section(table: pd.DataFrame, summaries: list[Summary], scales: list[int]) ->
         f"{len(per_case)} cases; all rows at all scales take {per_case.mean():.0f} s per case, metrics apart.\n",
         f"![PSNR of the rows below]({PLOT.name})\n",
         *map(scale_tables, summaries),
-        "### Calibration of the uncertainty\n",
-        *(tables.calibration_markdown(each) for each in found if each),
+        *(["### Calibration of the uncertainty\n"] if found else []),
+        *map(tables.calibration_markdown, found),
     ]
     absent = [reason.split(": ")[0] for reason in left_out(table.to_dict("records"))]
     if absent:
