@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trifuse.nets.source_sr import SourceSR
+from trifuse.nets.source_sr import SourceSR, joined
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
@@ -36,3 +36,26 @@ def test_a_deeper_network_goes_on_where_a_shallower_one_ended() -> None:
     last = deep.trunk[-1].get_parameter("second.weight")
     assert last.grad is not None
     assert last.grad.abs().max() > 0
+
+
+def test_a_scale_may_have_a_trunk_of_its_own() -> None:
+    torch.manual_seed(0)
+    general, single = SourceSR(8, 2, 4), SourceSR(8, 3, 4, (4,))
+    both = SourceSR.from_state(joined(general.state_dict(), {4: single.state_dict()}))
+    small = torch.rand(1, 3, 6, 5)
+    for scale, alike in ((2, general), (4, single), (8, general)):
+        bicubic = torch.rand(1, 3, 6 * scale, 5 * scale)
+        assert torch.equal(both(small, bicubic), alike(small, bicubic))
+
+
+@pytest.mark.parametrize("begins", ["general", "joined"])
+def test_a_network_of_one_scale_goes_on_from_one_of_several(begins: str) -> None:
+    torch.manual_seed(0)
+    general, single = SourceSR(8, 2, 4), SourceSR(8, 3, 4, (4,))
+    state = general.state_dict()
+    if begins == "joined":
+        state = joined(state, {4: single.state_dict()})
+    further = SourceSR(8, 4, 4, (4,))
+    further.load_state_dict(further.grown(state))
+    small, bicubic = torch.rand(1, 3, 6, 5), torch.rand(1, 3, 24, 20)
+    torch.testing.assert_close(further(small, bicubic), SourceSR.from_state(state)(small, bicubic))

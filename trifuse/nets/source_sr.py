@@ -56,19 +56,28 @@ class Head(nn.Module):
 
 
 class SourceSR(nn.Module):
-    """Enlarges one source; the trunk is shared by all scales and all modalities.
+    """Enlarges one source; the trunk is shared by all modalities, and by all scales that have none of their own.
 
     Args:
         width: channels of the trunk.
         blocks: residual blocks of the trunk.
         fine: channels at full size.
         scales: the magnifications it has heads for.
+        own: blocks of the trunks that single scales have to themselves.
     """
 
-    def __init__(self, width: int = 64, blocks: int = 6, fine: int = 16, scales: Sequence[int] = (2, 4, 8)) -> None:
+    def __init__(
+        self,
+        width: int = 64,
+        blocks: int = 6,
+        fine: int = 16,
+        scales: Sequence[int] = (2, 4, 8),
+        own: Mapping[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.heads = nn.ModuleDict({str(scale): Head(scale, width, fine) for scale in scales})
-        self.trunk = nn.Sequential(*(Residual(width) for _ in range(blocks)))
+        self.trunk = _trunk(width, blocks)
+        self.trunks = nn.ModuleDict({str(scale): _trunk(width, depth) for scale, depth in (own or {}).items()})
 
     def forward(self, small: Tensor, bicubic: Tensor) -> Tensor:
         """Enlarges a batch.
@@ -80,10 +89,13 @@ class SourceSR(nn.Module):
         Returns:
             `(B, 3, s*h, s*w)`, not clipped.
         """
-        head = self.heads[str(bicubic.shape[-1] // small.shape[-1])]
+        scale = str(bicubic.shape[-1] // small.shape[-1])
+        head = self.heads[scale]
         assert isinstance(head, Head)
+        alone = scale in self.trunks
+        trunk = self.trunks[scale] if alone else self.trunk
         entered = head.enter(small - 0.25)  # most pixels are dark: roughly zero mean
-        return head.finish(entered + self.trunk(entered), bicubic)
+        return head.finish(entered + trunk(entered), bicubic)
 
     def enlarged(self, small: Tensor, bicubic: Tensor, poses: int = 1) -> Tensor:
         """The mean of what `forward` says of several of a picture's eight poses, consistent with the small picture.
@@ -98,19 +110,50 @@ class SourceSR(nn.Module):
         return consistent(mean.float().clamp(0, 1), small.float())
 
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a shallower network as weights of this one: the further blocks of its trunk do nothing yet."""
-        further = {name: value for name, value in self.trunk.state_dict(prefix="trunk.").items() if name not in state}
-        return {**state, **{name: value * (".first." in name) for name, value in further.items()}}
+        """Weights of a shallower network as weights of this one: the further blocks of its trunk do nothing yet.
+
+        Of scales that this one does not have nothing is kept; its only scale goes on from a trunk of that scale's own.
+        """
+        wanted = ("trunk.", *(f"heads.{scale}." for scale in self.heads))
+        kept = {name: value for name, value in state.items() if name.startswith(wanted)}
+        if len(self.heads) == 1:
+            kept |= _renamed(state, f"trunks.{next(iter(self.heads))}.", "trunk.")
+        further = {name: value for name, value in self.trunk.state_dict(prefix="trunk.").items() if name not in kept}
+        return {**kept, **{name: value * (".first." in name) for name, value in further.items()}}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> SourceSR:
         """The network a state_dict belongs to, its sizes read from the shapes, with the weights loaded."""
         scales = sorted({int(key.split(".")[1]) for key in state if key.startswith("heads.")})
-        blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("trunk."))
+        alone = sorted({int(key.split(".")[1]) for key in state if key.startswith("trunks.")})
+        own = {scale: _depth(state, f"trunks.{scale}.") for scale in alone}
         leave = state[f"heads.{scales[0]}.leave.weight"]
-        network = cls(state["trunk.0.first.weight"].shape[0], blocks, leave.shape[1], scales)
+        width = state["trunk.0.first.weight"].shape[0]
+        network = cls(width, _depth(state, "trunk."), leave.shape[1], scales, own)
         network.load_state_dict(state)
         return network
+
+
+def joined(state: Mapping[str, Tensor], single: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Weights of a network of several scales, those of networks of a single scale in the place of its own."""
+    whole = dict(state)
+    for scale, alone in single.items():
+        whole |= _renamed(alone, f"heads.{scale}.", f"heads.{scale}.") | _renamed(alone, "trunk.", f"trunks.{scale}.")
+    return whole
+
+
+def _trunk(width: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(*(Residual(width) for _ in range(blocks)))
+
+
+def _depth(state: Mapping[str, Tensor], trunk: str) -> int:
+    """Blocks of a trunk, whose names begin so."""
+    return 1 + max(int(name.removeprefix(trunk).split(".")[0]) for name in state if name.startswith(trunk))
+
+
+def _renamed(state: Mapping[str, Tensor], begin: str, instead: str) -> dict[str, Tensor]:
+    """The entries whose names begin in one way, beginning in another."""
+    return {instead + name.removeprefix(begin): value for name, value in state.items() if name.startswith(begin)}
 
 
 POSES = tuple((flips, swapped) for swapped in (False, True) for flips in ((), (3,), (2,), (2, 3)))

@@ -99,10 +99,14 @@ def _slices_of(path: Path, kind: str, every: int) -> list[Picture]:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Pictures, and how often each is drawn: `shares` says how often a kind is, kinds not named have share 1."""
+    """Pictures, and how often each is drawn: `shares` says how often a kind is, kinds not named have share 1.
+
+    `augmentation` is how often contrast, palette and zoom are changed, 1 being as often as usual.
+    """
 
     pictures: Sequence[Picture]
     shares: Mapping[str, float]
+    augmentation: float = 1.0
 
     @cached_property
     def kinds(self) -> dict[str, list[Picture]]:
@@ -123,11 +127,11 @@ class Bank:
         """One augmented picture `(3, side, side)`: contrast or palette, zoom, crop, flip or quarter turn."""
         drawn = self.draw(random)
         pixels = drawn.pixels
-        if drawn.uptake is not None and random.random() < 0.6:
+        if drawn.uptake is not None and random.random() < 0.6 * self.augmentation:
             pixels = augment.repaint(drawn.uptake, random)
-        elif drawn.pixels.shape[0] == 1 and random.random() < 0.5:
+        elif drawn.pixels.shape[0] == 1 and random.random() < 0.5 * self.augmentation:
             pixels = augment.recontrast(pixels, random)
-        if random.random() < 0.25:
+        if random.random() < 0.25 * self.augmentation:
             pixels = augment.zoomed(pixels, random.uniform(0.7, 1.3))
         square = augment.crop(augment.grey_to_rgb(pixels), side, random)
         return augment.turned(square, int(random.integers(8)))  # type: ignore[return-value]

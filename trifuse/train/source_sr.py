@@ -39,7 +39,7 @@ class SourceSRTask:
         pictures = single(self.recipe, "train")
         if self.settings.volumes is not None:
             pictures += images.slices(self.settings.volumes)
-        return images.Bank(pictures, self.settings.shares)
+        return images.Bank(pictures, self.settings.shares, self.settings.augmentation)
 
     @cached_property
     def held_out(self) -> dict[str, list[Pixels]]:

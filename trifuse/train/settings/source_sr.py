@@ -18,6 +18,7 @@ class SourceSR(Part):
         shares: how often pictures of a kind (the beginning of the file name) are drawn; 1 where not named.
         volumes: volumes whose slices join the pictures.
         mse_from: from this step on the loss is the mean squared error alone.
+        augmentation: how often contrast, palette and zoom are changed, in units of the usual shares.
     """
 
     task: Literal["source-sr"] = "source-sr"
@@ -27,3 +28,4 @@ class SourceSR(Part):
     shares: dict[str, float] = Field(default_factory=dict)
     volumes: Volumes | None = None
     mse_from: int | None = None
+    augmentation: float = Field(default=1.0, ge=0, le=1)
