@@ -37,3 +37,7 @@ class OptionError(TrifuseError):
 
 class WeightsError(TrifuseError):
     """A checkpoint that is missing, damaged or made for another network."""
+
+
+class RegistrationWarning(UserWarning):
+    """A registration whose result should be looked at; what it says is among the notes of the result too."""

@@ -23,7 +23,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from trifuse.errors import GridError
+from trifuse.errors import GridError, RegistrationWarning
 from trifuse.geometry import Matrix, Registration, grid_table, lps
 from trifuse.image import Image
 from trifuse.itk import itk_image, resampled
@@ -59,10 +59,6 @@ STAGES: dict[str, list[tuple[str, int]]] = {
 """What is optimised, and how many times coarser than the finest grid."""
 
 
-class RegistrationWarning(UserWarning):
-    """A registration whose result should be looked at."""
-
-
 @dataclass(frozen=True, eq=False)
 class Registered:
     """An image on the reference's grid, and how well it fits there.
@@ -73,6 +69,8 @@ class Registered:
         information: mutual information with the reference in nats, before and after; None if nothing was
             optimised.
         overlap: share of the smaller of the two tissue regions that both have in common, 0..1.
+        doubtful: whether that is so little that the two may show different anatomy; not where the image sees the
+            reference's tissue and agrees with it there, as a PET does of which the reference shows a part.
         move: reference points `(n, 3)` in RAS mm -> the same anatomy in the image as it came, RAS mm.
         displacement: mean and largest distance in mm that tissue was moved by.
         remarks: what else a careful user should know.
@@ -82,6 +80,7 @@ class Registered:
     kind: Registration
     information: tuple[float, float] | None
     overlap: float
+    doubtful: bool
     move: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     displacement: tuple[float, float]
     remarks: tuple[str, ...] = ()
@@ -98,9 +97,8 @@ class Registered:
                 f"{largest:.2f} mm at most; mutual information {after:.3f} (before {before:.3f}); "
                 f"overlap {self.overlap:.2f}"
             )
-        low = self.overlap < LOW_OVERLAP
         warning = f"overlaps the reference by {self.overlap:.0%} only: check that both show the same anatomy"
-        return [first, *self.remarks, *([warning] if low else [])]
+        return [first, *self.remarks, *([warning] if self.doubtful else [])]
 
 
 def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label: str = "registering") -> Registered:
@@ -138,13 +136,21 @@ def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label
         kind=kind,
         information=information,
         overlap=pair.overlap(transform),
+        doubtful=_doubtful(pair, transform),
         move=lambda points: _moved(points, transform, world),
         displacement=pair.displacement(transform),
         remarks=tuple(remarks),
     )
-    if result.overlap < LOW_OVERLAP:
+    if result.doubtful:
         warnings.warn(f"{image.origin} {result.notes()[-1]}", RegistrationWarning, stacklevel=3)
     return result
+
+
+def _doubtful(pair: Pair, transform: sitk.Transform) -> bool:
+    """Whether tissue hardly meets tissue, neither on the whole nor where both pictures could show it."""
+    if pair.overlap(transform) >= LOW_OVERLAP:
+        return False
+    return pair.covered(transform) < LOW_COVER or pair.overlap(transform, seen=True) < LOW_OVERLAP
 
 
 # The pictures that are compared

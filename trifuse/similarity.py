@@ -85,18 +85,25 @@ class Pair:
         smooth_mm = 0.5 * grid_mm if factor > 1 else 0.0
         return fixed.coarser(smooth_mm, grid_mm), moving.coarser(smooth_mm, grid_mm / 2 if factor > 1 else grid_mm)
 
-    def overlap(self, transform: sitk.Transform) -> float:
-        """Common tissue as a share of the smaller of the two tissue regions."""
+    def overlap(self, transform: sitk.Transform, *, seen: bool = False) -> float:
+        """Common tissue as a share of the smaller of the two tissue regions, or of what both fields of view show."""
         own = self.fixed.foreground
         other = _on(self.moving.foreground, self.moving, self.fixed, transform)
-        volumes = [float(p.foreground.sum() * np.prod(p.spacing)) for p in (self.fixed, self.moving)]
-        common = (own & other).sum() * np.prod(self.fixed.spacing)
-        return float(min(1.0, common / min(volumes)))
+        voxel = float(np.prod(self.fixed.spacing))
+        common = float((own & other).sum()) * voxel
+        if seen:
+            smaller = float(min((own & self._view(transform)).sum(), other.sum())) * voxel
+        else:
+            smaller = min(float(p.foreground.sum() * np.prod(p.spacing)) for p in (self.fixed, self.moving))
+        return min(1.0, common / smaller) if smaller else 0.0
 
     def covered(self, transform: sitk.Transform) -> float:
         """Share of the fixed picture's tissue that lies in the field of view of the moving one."""
-        whole = _on(np.ones_like(self.moving.foreground), self.moving, self.fixed, transform)
-        return float(whole[self.fixed.foreground].mean())
+        return float(self._view(transform)[self.fixed.foreground].mean())
+
+    def _view(self, transform: sitk.Transform) -> NDArray[np.bool_]:
+        """The field of view of the moving picture on the grid of the fixed one."""
+        return _on(np.ones_like(self.moving.foreground), self.moving, self.fixed, transform)
 
     def displacement(self, transform: sitk.Transform) -> tuple[float, float]:
         """Mean and largest distance between where tissue lies and where it was placed, in mm."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ from trifuse.cli.common import (
     progress,
     say,
 )
+from trifuse.errors import RegistrationWarning
 
 if TYPE_CHECKING:
     from trifuse.image import Image
@@ -117,7 +119,8 @@ def fuse(
     options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
     read = [io.read(path, frame=chosen, units=units) for path in sources]
     wanted.check(read[0].dims)
-    with progress(quiet=json):
+    with progress(quiet=json), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
         fused = fusion.fuse(
             read,
             method,

@@ -21,12 +21,11 @@ from typing import Any
 
 from trifuse import __version__, io
 from trifuse.bench import parallel
-from trifuse.errors import InputError, TrifuseError
+from trifuse.errors import InputError, RegistrationWarning, TrifuseError
 from trifuse.image import Modality
 from trifuse.prepare import manifest
 from trifuse.prepare.settings import Register, Settings
 from trifuse.prepare.studies import Study, listed
-from trifuse.register import LOW_OVERLAP, RegistrationWarning
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def _made(job: Job) -> dict[str, Any]:
         shutil.rmtree(draft, ignore_errors=True)
     modalities = [source.image.modality for source in sources]
     fits = [source.fit for source in sources if source.fit is not None]
-    low = [s.name for s in sources if s.fit is not None and s.fit.overlap < LOW_OVERLAP]
+    low = [s.name for s in sources if s.fit is not None and s.fit.doubtful]
     return {
         "kind": "/".join(
             source.name.upper() if modality is Modality.OTHER else modality.value
