@@ -76,3 +76,24 @@ def test_shares_say_how_often_a_kind_is_drawn() -> None:
     pictures = bank()
     kinds = [pictures.draw(random).kind for _ in range(400)]
     assert 0.68 < kinds.count("pet") / 400 < 0.82
+
+
+def test_patients_count_alike_if_asked_for() -> None:
+    grey, _, _ = made(1)
+    many = [images.Picture(grey, "t1", patient="many")] * 9 + [images.Picture(grey, "t1", patient="one")]
+    random = np.random.default_rng(0)
+
+    def share(by_patient: bool) -> float:
+        pictures = images.Bank(many, {}, by_patient=by_patient)
+        return [pictures.draw(random).patient for _ in range(400)].count("one") / 400
+
+    assert share(False) < 0.2
+    assert 0.42 < share(True) < 0.58
+
+
+def test_without_augmentation_the_pictures_keep_their_levels() -> None:
+    grey, _, _ = made(1)
+    pictures = images.Bank([images.Picture(grey, "t1")], {}, augmentation=0)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        assert set(np.unique(pictures.patch(24, random))) <= {0, *np.unique(grey)}

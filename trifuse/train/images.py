@@ -26,12 +26,14 @@ class Picture:
         pixels: `(1 or 3, H, W)` uint8.
         kind: its modality in lower case, for drawing evenly.
         origin: file, for messages.
+        patient: whose, for drawing evenly.
         painted: the uptake that it was painted from, where that is known.
     """
 
     pixels: Pixels
     kind: str
     origin: str = ""
+    patient: str = ""
     painted: NDArray[np.float32] | None = None
 
     @cached_property
@@ -58,9 +60,9 @@ def load(path: Path) -> Pixels:
     return np.ascontiguousarray(rgb.transpose(2, 0, 1))
 
 
-def picture(path: Path) -> Picture:
+def picture(path: Path, patient: str = "") -> Picture:
     """A picture file as an entry of the bank; its modality is the beginning of the file name (`t1`, `spect-tc`)."""
-    return Picture(load(path), path.stem.lower(), str(path))
+    return Picture(load(path), path.stem.lower(), str(path), patient)
 
 
 def slices(volumes: Volumes) -> list[Picture]:
@@ -90,23 +92,26 @@ def _slices_of(path: Path, kind: str, every: int) -> list[Picture]:
     low, high = (-160.0, 240.0) if kind == "ct" else (0.0, float(np.percentile(values, 99.7 if kind == "t1" else 99.9)))
     shown = np.clip((values - low) / (high - low), 0, 1)
     planes = [shown[:, :, index].T for index in range(1, shown.shape[2], every)]
+    patient = path.parent.name
     if kind != "pet":
-        return [Picture(np.rint(p * 255).astype(np.uint8)[None], f"sts-{kind}", str(path)) for p in planes]
+        return [Picture(np.rint(p * 255).astype(np.uint8)[None], f"sts-{kind}", str(path), patient) for p in planes]
     factor = float(volume.header.get_zooms()[0]) / 1.2
     fine = [np.rint(np.clip(zoom(p, factor, order=3), 0, 1) * 255) / 255 for p in planes]
-    return [Picture(palettes.paint(p, "pet"), "sts-pet", str(path), p.astype(np.float32)) for p in fine]
+    return [Picture(palettes.paint(p, "pet"), "sts-pet", str(path), patient, p.astype(np.float32)) for p in fine]
 
 
 @dataclass(frozen=True, eq=False)
 class Bank:
     """Pictures, and how often each is drawn: `shares` says how often a kind is, kinds not named have share 1.
 
-    `augmentation` is how often contrast, palette and zoom are changed, 1 being as often as usual.
+    `augmentation` is how often contrast, palette and zoom are changed, 1 being as often as usual; with `by_patient`
+    every patient of a kind is drawn as often as any other, however many pictures there are of each.
     """
 
     pictures: Sequence[Picture]
     shares: Mapping[str, float]
     augmentation: float = 1.0
+    by_patient: bool = False
 
     @cached_property
     def kinds(self) -> dict[str, list[Picture]]:
@@ -117,10 +122,14 @@ class Bank:
         return kinds
 
     def draw(self, random: np.random.Generator) -> Picture:
-        """A kind by its share, then a picture of that kind."""
+        """A kind by its share, a patient if they count alike, then a picture."""
         share = np.array([self.shares.get(kind, 1.0) for kind in self.kinds])
         kind = list(self.kinds)[int(random.choice(len(self.kinds), p=share / share.sum()))]
         members = self.kinds[kind]
+        if self.by_patient:
+            patients = sorted({picture.patient for picture in members})
+            chosen = patients[int(random.integers(len(patients)))]
+            members = [picture for picture in members if picture.patient == chosen]
         return members[int(random.integers(len(members)))]
 
     def patch(self, side: int, random: np.random.Generator) -> Pixels:

@@ -39,7 +39,8 @@ class SourceSRTask:
         pictures = single(self.recipe, "train")
         if self.settings.volumes is not None:
             pictures += images.slices(self.settings.volumes)
-        return images.Bank(pictures, self.settings.shares, self.settings.augmentation)
+        settings = self.settings
+        return images.Bank(pictures, settings.shares, settings.augmentation, settings.by_patient)
 
     @cached_property
     def held_out(self) -> dict[str, list[Pixels]]:
@@ -117,7 +118,8 @@ def single(recipe: Recipe, phase: Phase) -> list[images.Picture]:
             )
         return [images.Picture(layout.pictures(index)["HR"], "hr") for index in range(len(layout))]
     found: list[Case] = cases(recipe.data, phase)
-    return [images.picture(path) for path in sorted({path for case in found for path in case.sources})]
+    patients = {path: case.patient for case in found for path in case.sources}
+    return [images.picture(path, patients[path]) for path in sorted(patients)]
 
 
 def _gain(network: nn.Module, pixels: Pixels, scale: int) -> float:

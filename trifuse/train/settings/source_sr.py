@@ -19,6 +19,7 @@ class SourceSR(Part):
         volumes: volumes whose slices join the pictures.
         mse_from: from this step on the loss is the mean squared error alone.
         augmentation: how often contrast, palette and zoom are changed, in units of the usual shares.
+        by_patient: draw the patients of a kind alike, however many pictures there are of each.
     """
 
     task: Literal["source-sr"] = "source-sr"
@@ -29,3 +30,4 @@ class SourceSR(Part):
     volumes: Volumes | None = None
     mse_from: int | None = None
     augmentation: float = Field(default=1.0, ge=0, le=1)
+    by_patient: bool = False
