@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from trifuse.filters.occupied import occupied
 from trifuse.filters.structure_tensor import Plane, StructureTensor
 from trifuse.filters.threads import over_parts
 
@@ -34,12 +35,17 @@ def anisotropic_gaussian(
     """
     if extent < 1:
         return images.copy()
-    stack = np.ascontiguousarray(images.reshape(-1, *images.shape[-2:]), dtype=np.float64)
-    across, along, corner = directional_terms(tensor, alpha)
-    filtered = np.empty_like(stack)
-    limit = threshold if threshold != 0 else 1e10
-    over_parts(_filter_rows, stack.shape[1], stack, across, along, corner, distance_weights(extent), limit, filtered)
-    return filtered.reshape(images.shape)
+    stack = images.reshape(-1, *images.shape[-2:]).astype(np.float64, copy=False)
+    smoothed = np.zeros_like(stack)
+    box = occupied(stack, 2 * int(extent))  # a window beyond half of the margin sees zeros only
+    inside = np.ascontiguousarray(stack[:, *box])
+    if inside.size:
+        terms = [np.ascontiguousarray(term[box]) for term in directional_terms(tensor, alpha)]
+        limit = threshold if threshold != 0 else 1e10
+        filtered = np.empty_like(inside)
+        over_parts(_filter_rows, inside.shape[1], inside, *terms, distance_weights(extent), limit, filtered)
+        smoothed[:, *box] = filtered
+    return smoothed.reshape(images.shape)
 
 
 def directional_terms(tensor: StructureTensor, alpha: float) -> tuple[Plane, Plane, Plane]:

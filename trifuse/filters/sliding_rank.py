@@ -13,6 +13,7 @@ from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from trifuse.filters.occupied import occupied
 from trifuse.filters.structure_tensor import Plane
 from trifuse.filters.threads import over_parts
 
@@ -39,10 +40,12 @@ def sliding_ranks(
         half_width: of the window, which is clipped at the border.
         rank: `rank[n]` is the 0-based rank to take from n pixels.
     """
-    low, high = np.empty_like(values), np.empty_like(values)
+    low, high = np.zeros_like(values), np.zeros_like(values)
     height, width = values.shape
+    rows, columns = occupied(values, half_width)  # a window beyond sees zeros only
     region = (min(height, TILE + 2 * half_width), min(width, TILE + 2 * half_width))
-    corners = np.array([(y, x) for y in range(0, height, TILE) for x in range(0, width, TILE)], dtype=np.int64)
+    starts = [(y, x) for y in range(rows.start, rows.stop, TILE) for x in range(columns.start, columns.stop, TILE)]
+    corners = np.array(starts, dtype=np.int64).reshape(-1, 2)
     windows = [sliding_window_view(image, region) for image in (values, order)]
     for start in range(0, len(corners), TILES_AT_ONCE):
         tiles = corners[start : start + TILES_AT_ONCE]

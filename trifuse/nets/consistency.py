@@ -5,6 +5,9 @@ Of all corrections that close it the smallest is \(D^T (D D^T)^{-1} (y - D x)\),
 agree with y, among which the true one is: no error grows (the range-null decomposition; Schwab, Antholzer and
 Haltmeier, Inverse Problems 35, 2019). With \(D D^T + \rho\) in its place what is lost between grey levels is not
 blown up. D is Pillow's bicubic on both axes, and clips: a gap is that to the clipped \(D x\).
+
+Where the small picture is black together with its neighbours, nothing but black could have been measured: there the
+enlarged one is black too.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse import resize
 
@@ -57,7 +61,13 @@ def consistent(large: Tensor, small: Tensor) -> Tensor:
     )
     for _ in range(PASSES):
         large = (large + _correction(large, small, rows, columns)).clamp(0, 1)
-    return large
+    return large * _lit(small, large.shape[2:])
+
+
+def _lit(small: Tensor, size: torch.Size) -> Tensor:
+    """`(B, 1, H, W)`: 1 where a pixel of the small picture, or one beside it, is not black in all channels, else 0."""
+    near = functional.max_pool2d(small.amax(dim=1, keepdim=True), 3, stride=1, padding=1)
+    return functional.interpolate((near > 0).to(small.dtype), size=tuple(size), mode="nearest")
 
 
 def _correction(large: Tensor, small: Tensor, rows: Reduction, columns: Reduction) -> Tensor:

@@ -131,7 +131,7 @@ class DiffusionTask:
             raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
         state, _ = export.read(settings.upsampler)
         network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        key = f"{export.digest(state)} {sorted(POSES.items())} consistent"
+        key = f"{export.digest(state)} {sorted(POSES.items())} consistent, black kept"
         closed = settings.condition == "closed-form"
 
         def larger(small: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
