@@ -81,6 +81,19 @@ def test_metadata_say_how(tmp_path: Path) -> None:
         assert model.sample(torch.zeros(1, 3, 7, 9), Random(0)).shape == (1, 3, 7, 9)
 
 
+def test_nothing_is_added_where_the_condition_is_black(tmp_path: Path) -> None:
+    behaviour = Behaviour(prediction="v", norm_groups=4, base="last", deviation={2: 0.3}, steps=1)
+    model = load(own(tmp_path, behaviour.model_dump_json()))
+    condition = torch.full((1, 3, 20, 24), -1.0)
+    condition[..., 8:12, 10:14] = 0.2
+    with torch.inference_mode():
+        drawn = model.sample(condition, Random(0), scale=2)
+    changed = (drawn != condition).any(dim=1)[0]
+    assert changed[7:13, 9:15].all()
+    changed[6:14, 8:16] = False
+    assert not changed.any()
+
+
 @pytest.mark.parametrize("text", ['{"prediction": "score"}', '{"colour": 1}', "{"])
 def test_damaged_metadata_are_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(WeightsError, match="metadata") as caught:

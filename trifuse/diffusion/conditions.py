@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from trifuse import colour, resize
 
@@ -61,6 +62,12 @@ def _grid(images: Tensor, gap: int = 2) -> Tensor:
         left = (index % columns) * (width + gap) + gap
         grid[:, top : top + height, left : left + width] = image
     return grid
+
+
+def lit(condition: Tensor, scale: int) -> Tensor:
+    """`(B, 1, H, W)`: 1 where a picture of a condition is not black, or was not within `scale` pixels; else 0."""
+    holds = (condition.amax(dim=1, keepdim=True) > -1).to(condition.dtype)
+    return functional.max_pool2d(holds, 2 * scale + 1, stride=1, padding=scale)
 
 
 def last(condition: Tensor) -> Tensor:

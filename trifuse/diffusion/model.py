@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from trifuse import weights
-from trifuse.diffusion.conditions import BASES
+from trifuse.diffusion.conditions import BASES, lit
 from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
@@ -125,7 +125,7 @@ class Model:
         """Draws images `(B, image_channels, H, W)`, values -1..1, for conditions `(B, condition_channels, H, W)`.
 
         The state of the walk is float32 whatever the type of the weights. `scale` is the magnification that the
-        condition was made at.
+        condition was made at. What is added to a picture of the condition is nothing where all of them are black.
 
         Raises:
             OptionError: if the sampler does not exist, or the number of steps cannot be.
@@ -142,7 +142,10 @@ class Model:
         batch, _, height, width = condition.shape
         start = noise(condition.new_empty((batch, self.image_channels, height, width)))
         drawn = sample(SAMPLERS[name], denoise, start, self.levels(walk), noise)
-        return drawn if base is None else (base + self.behaviour.deviation.get(scale, 1.0) * drawn).clamp(-1, 1)
+        if base is None:
+            return drawn
+        missing = self.behaviour.deviation.get(scale, 1.0) * drawn * lit(condition, scale)
+        return (base + missing).clamp(-1, 1)
 
 
 def load(

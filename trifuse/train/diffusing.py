@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trifuse.diffusion import denoiser, losses
-from trifuse.diffusion.conditions import brightest, last
+from trifuse.diffusion.conditions import brightest, last, lit
 from trifuse.diffusion.learned import POSES
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.schedule import noise_of
@@ -186,7 +186,7 @@ class DiffusionTask:
         base = self._known(condition)
         with torch.inference_mode():
             denoise = denoiser.NetworkDenoiser(network, condition, denoiser.PREDICTIONS["v"], clamp=None)
-            estimate = base + self.deviation[scale] * denoise(noise, NOISIEST)
+            estimate = base + self.deviation[scale] * denoise(noise, NOISIEST) * lit(condition, scale)
         return (estimate.clamp(-1, 1) + 1) / 2
 
     def validate(self, network: nn.Module) -> dict[str, float]:
