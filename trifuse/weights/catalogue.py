@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="15ec569c987fc11e79b61b63b9314b2435719a696f53b21e6bbf4b053ed636b9",
+        sha256="7d9cd1b74a4912ddb92ee88ae41ec506ef44753505514dc2a46876ab3a967b33",
     ),
     Entry(
         name="sr3",
