@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="7d9cd1b74a4912ddb92ee88ae41ec506ef44753505514dc2a46876ab3a967b33",
+        sha256="d945b5bf7f7091372fc0635e11f88ce40b909fd0816921bdb5b9b7b6f5f7e79b",
     ),
     Entry(
         name="sr3",
