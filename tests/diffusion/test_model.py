@@ -94,6 +94,23 @@ def test_nothing_is_added_where_the_condition_is_black(tmp_path: Path) -> None:
     assert not changed.any()
 
 
+def test_a_picture_in_one_step_may_begin_without_noise(tmp_path: Path) -> None:
+    behaviour = Behaviour(
+        prediction="v", norm_groups=4, base="last", deviation={2: 0.3, 4: 0.3}, temperature={2: 0}, steps=1
+    )
+    model = load(own(tmp_path, behaviour.model_dump_json()))
+    condition = torch.rand(1, 3, 16, 16) - 0.5
+
+    def differ(scale: int, steps: int) -> bool:
+        with torch.inference_mode():
+            one, other = (model.sample(condition, Random(seed), Walk(steps=steps), scale) for seed in (0, 1))
+        return not torch.equal(one, other)
+
+    assert not differ(2, 1)
+    assert differ(4, 1)
+    assert differ(2, 4), "a draw of several steps keeps its noise"
+
+
 @pytest.mark.parametrize("text", ['{"prediction": "score"}', '{"colour": 1}', "{"])
 def test_damaged_metadata_are_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(WeightsError, match="metadata") as caught:

@@ -47,6 +47,8 @@ class Behaviour(BaseModel):
         sampler: name of the sampler it is best walked with.
         steps: evaluations of the network that lose nothing measurable; one step from pure noise gives the mean of what
             is probable.
+        temperature: share of the noise that a picture made in one step begins with, at each scale; 1 for scales not
+            named. That noise tells nothing: less of it is nearer to the mean, more leaves the texture of a draw.
         draw_steps: evaluations that make one draw from what is probable.
         noise_max, noise_min: where the walk begins and ends, as noise of the unscaled image (values -1..1).
     """
@@ -61,6 +63,7 @@ class Behaviour(BaseModel):
     unfold: int = Field(default=1, ge=1)
     sampler: str = "dpm++2m"
     steps: int = Field(default=20, ge=1)
+    temperature: dict[int, float] = Field(default_factory=dict)
     draw_steps: int = Field(default=20, ge=1)
     noise_max: float = Field(default=20.0, gt=0)
     noise_min: float = Field(default=0.002, gt=0)
@@ -141,7 +144,10 @@ class Model:
         noise = gaussian(random)
         batch, _, height, width = condition.shape
         start = noise(condition.new_empty((batch, self.image_channels, height, width)))
-        drawn = sample(SAMPLERS[name], denoise, start, self.levels(walk), noise)
+        levels = self.levels(walk)
+        if len(levels) == 2:
+            start = start * self.behaviour.temperature.get(scale, 1.0)
+        drawn = sample(SAMPLERS[name], denoise, start, levels, noise)
         if base is None:
             return drawn
         missing = self.behaviour.deviation.get(scale, 1.0) * drawn * lit(condition, scale)

@@ -74,6 +74,7 @@ class DiffusionTask:
             unfold=settings.unshuffle,
             sampler="dpm++2m",
             steps=1,
+            temperature=settings.temperature,
             draw_steps=8,
             noise_max=round(float(noise_of(NOISIEST)), 3),
         )
@@ -183,6 +184,7 @@ class DiffusionTask:
         noise = torch.randn(
             condition.shape[0], 3, *condition.shape[2:], generator=torch.Generator().manual_seed(self.recipe.seed)
         )
+        noise = noise * self.settings.temperature.get(scale, 1.0)
         base = self._known(condition)
         with torch.inference_mode():
             denoise = denoiser.NetworkDenoiser(network, condition, denoiser.PREDICTIONS["v"], clamp=None)

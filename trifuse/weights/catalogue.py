@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="3bc9e3842dc98a413beaf289366ab0f16fa3f5df69ea0bf350935681235ef74b",
+        sha256="d2a4bf9a3bc319848e9a8d8ca550b93401fd0d8c628250170c6bc4c500d5da72",
     ),
     Entry(
         name="source-sr",

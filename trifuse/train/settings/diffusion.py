@@ -34,6 +34,7 @@ class Diffusion(FoldedUNetSettings):
             "bicubic": the bicubic sources alone (paper), both relative to the brightest source.
         upsampler: weights of a source-sr network.
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
+        temperature: share of the noise that a one-step picture begins with, at each scale; 1 where not named.
         squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
         square: their side in pixels.
         shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
@@ -48,6 +49,7 @@ class Diffusion(FoldedUNetSettings):
     upsampler: Expanded | None = None
     truth: Truth = Truth()
     pure_noise: float = Field(default=0.5, ge=0, le=1)
+    temperature: dict[int, float] = Field(default_factory=dict)
     squares: int = Field(default=600, ge=1)
     square: int = Field(default=128, ge=16)
     shares: dict[str, float] = Field(default_factory=dict)
