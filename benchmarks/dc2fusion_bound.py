@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.dc2fusion_quality import PAIRS, VALIDATION, heading, line, measured
 from trifuse.train.dc2fusion import middle, read
-from trifuse.train.losses.dc2fusion import WEIGHTS, terms
+from trifuse.train.losses.dc2fusion import terms
 
 SIDE = 56
 SQUARES = (0.0, 2.0, 10.0)
@@ -48,9 +48,8 @@ def best(pair: Tensor, squares: float, iterations: int) -> Tensor:
     optimiser = torch.optim.Adam([logits], lr=0.1)
     for _ in range(iterations):
         fused = torch.lerp(pair[1], pair[0], logits.sigmoid())
-        parts = terms(fused, list(pair))
-        differences = [w * (fused - source).square().mean() for w, source in zip(WEIGHTS, pair, strict=True)]
-        loss = torch.stack([*parts.correlation, *parts.dissimilarity]).sum() + squares * torch.stack(differences).sum()
+        differences = [(fused - source).square().mean() for source in pair]
+        loss = terms(fused, list(pair)).balanced(differences, emphasis=squares)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

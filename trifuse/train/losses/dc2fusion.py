@@ -33,14 +33,16 @@ class Terms(NamedTuple):
         per_source = zip(weights, *self, strict=True)
         return torch.stack([weight * (lncc + s + l1) for weight, lncc, s, l1 in per_source]).sum()
 
-    def balanced(self, squares: Sequence[Tensor], weights: Sequence[float] = WEIGHTS) -> Tensor:
-        """Structure of both sources alike, and `SQUARES` times the weighted mean squared differences.
+    def balanced(
+        self, squares: Sequence[Tensor], weights: Sequence[float] = WEIGHTS, emphasis: float = SQUARES
+    ) -> Tensor:
+        """Structure of both sources alike, and `emphasis` times the weighted mean squared differences.
 
         The absolute differences of the paper, weighted 2 to 1, are least where the fused volume is the first source: a
         network that can copy it does. Squared ones are least at 2/3 of the first and 1/3 of the second.
         """
         structure = torch.stack([*self.correlation, *self.dissimilarity]).sum()
-        return structure + SQUARES * torch.stack([w * s for w, s in zip(weights, squares, strict=True)]).sum()
+        return structure + emphasis * torch.stack([w * s for w, s in zip(weights, squares, strict=True)]).sum()
 
 
 def terms(fused: Tensor, sources: Sequence[Tensor], *, one_pass: bool = False) -> Terms:
