@@ -23,13 +23,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trifuse.diffusion import denoiser, losses
-from trifuse.diffusion.conditions import brightest, last, lit
+from trifuse.diffusion.conditions import brightest, last, to_display
 from trifuse.diffusion.learned import POSES
-from trifuse.diffusion.model import METADATA, Behaviour
+from trifuse.diffusion.model import METADATA, Behaviour, Model, schedule_of
 from trifuse.diffusion.schedule import noise_of
 from trifuse.errors import InputError
+from trifuse.nets.folded import Folded
 from trifuse.nets.source_sr import SourceSR
 from trifuse.nets.sr3_unet import SR3UNet
+from trifuse.random import Random
 from trifuse.train import export
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Deck, Phase, cases
@@ -180,16 +182,11 @@ class DiffusionTask:
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def one_step(self, network: nn.Module, condition: Tensor, scale: int) -> Tensor:
-        """The whole picture in 0..1 by one step from pure noise."""
-        noise = torch.randn(
-            condition.shape[0], 3, *condition.shape[2:], generator=torch.Generator().manual_seed(self.recipe.seed)
-        )
-        noise = noise * self.settings.temperature.get(scale, 1.0)
-        base = self._known(condition)
+        """The whole picture in 0..1 by one step, as a user of the weights gets it."""
+        folded = cast(Folded, network)
+        model = Model(folded, cast(SR3UNet, folded.network), self.behaviour, schedule_of({}))
         with torch.inference_mode():
-            denoise = denoiser.NetworkDenoiser(network, condition, denoiser.PREDICTIONS["v"], clamp=None)
-            estimate = base + self.deviation[scale] * denoise(noise, NOISIEST) * lit(condition, scale)
-        return (estimate.clamp(-1, 1) + 1) / 2
+            return to_display(model.sample(condition, Random(self.recipe.seed), scale=scale))
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PSNR of one-step pictures against the truth, and the gain over the picture the residual is added to."""
