@@ -3,7 +3,8 @@
     TRIFUSE_LPIPS=WEIGHTS python scripts/tfs_diff_page.py PATH_TO_DATA [--run runs/table1] [--workers 2] [--limit 6]
 
 A run that is there already goes on where it stopped. The page gets all rows of TFS-Diff and of BitonicX, and of every
-other method the upsampling with the best mean rank; docs/tfs-diff-table1.csv gets all rows.
+other method the upsampling with the best mean rank; docs/tfs-diff-table1.csv gets all rows. With --all-rows it is
+docs/tfs-diff-all-rows.md that is written, with every row.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from trifuse.bench.summary import Summary, left_out, mean_ranks, readings, summa
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, PLOT, TABLE = (ROOT / "docs" / f"tfs-diff{end}" for end in (".md", "-table1.png", "-table1.csv"))
+ALL_ROWS = ROOT / "docs" / "tfs-diff-all-rows.md"
 BEGIN, END = "<!-- tables: written by scripts/tfs_diff_page.py -->\n", "<!-- end of tables -->\n"
 IN_FULL = ("TFS-Diff", "Direct regression", "BitonicX")
 """Methods of which all rows are shown."""
@@ -40,16 +42,26 @@ def shown(summary: Summary, columns: list[str]) -> list[str]:
     return [label for label in ranks.index if base(label) in IN_FULL or label in best]
 
 
+def over_cases(summary: Summary) -> list[tuple[str, str]]:
+    """The tables of both readings at one scale, means over cases, each with what is said below it."""
+    blocks = [block.strip() for block in tables.markdown(summary).split("\n\n")]
+    return [(rows, note) for rows, note in zip(blocks[::2], blocks[1::2], strict=True) if "over cases" in note]
+
+
+def all_tables(summary: Summary) -> str:
+    """Both readings at one scale with every row."""
+    return "\n\n".join([f"## x{summary.scale}", *(f"{rows}\n\n{note}" for rows, note in over_cases(summary))]) + "\n"
+
+
 def scale_tables(summary: Summary) -> str:
-    """Both readings at one scale, means over cases; places are those among all rows."""
-    blocks = tables.markdown(summary).split("\n\n")
-    pairs = [(rows, note) for rows, note in zip(blocks[::2], blocks[1::2], strict=True) if "over cases" in note]
+    """Both readings at one scale; places are those among all rows."""
+    pairs = over_cases(summary)
     parts = [f"### x{summary.scale}\n"]
     for (rows, note), columns in zip(pairs, readings(list(summary.mean.columns)).values(), strict=True):
         kept = {f"| {label} |" for label in shown(summary, columns)}
-        lines = rows.strip().splitlines()
+        lines = rows.splitlines()
         body = [line for line in lines[2:] if any(line.startswith(start) for start in kept)]
-        parts.append("\n".join([*lines[:2], *body]) + f"\n\n{note.strip()}\n")
+        parts.append("\n".join([*lines[:2], *body]) + f"\n\n{note}\n")
     return "\n".join(parts)
 
 
@@ -100,19 +112,27 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--methods")
+    parser.add_argument("--all-rows", action="store_true", help="every row, to docs/tfs-diff-all-rows.md")
     given = parser.parse_args()
     chosen = recipe.narrowed(recipe.load(ROOT / "recipes/bench-table1.yaml"), given.limit, given.methods)
     rows = run.run(chosen, given.data, given.run, workers=given.workers)
-    report.write(chosen, rows, given.run)
     table = pd.DataFrame(rows)
     scores = calibration.split(table)[0]
     summaries = [summarise(scores, scale) for scale in chosen.scales]
+    if given.all_rows:
+        replace(ALL_ROWS, "\n".join(map(all_tables, summaries)))
+        return
+    report.write(chosen, rows, given.run)
     plot(summaries)
     numbers = pd.read_csv(given.run / "summary.csv").round(5)
     numbers.to_csv(TABLE, index=False)
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    text = before + BEGIN + "\n" + section(table, summaries, list(chosen.scales)) + "\n" + END + rest.split(END)[1]
-    PAGE.write_text(text, encoding="utf-8")
+    replace(PAGE, section(table, summaries, list(chosen.scales)))
+
+
+def replace(page: Path, text: str) -> None:
+    """Puts the text between the marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    page.write_text(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":
