@@ -59,3 +59,10 @@ def test_a_network_of_one_scale_goes_on_from_one_of_several(begins: str) -> None
     further.load_state_dict(further.grown(state))
     small, bicubic = torch.rand(1, 3, 6, 5), torch.rand(1, 3, 24, 20)
     torch.testing.assert_close(further(small, bicubic), SourceSR.from_state(state)(small, bicubic))
+
+
+def test_a_shallower_network_keeps_the_first_blocks_of_a_deeper_one() -> None:
+    deep, shallow = SourceSR(8, 5, 4), SourceSR(8, 2, 4, (2,))
+    shallow.load_state_dict(shallow.grown(deep.state_dict()))
+    assert torch.equal(shallow.trunk[1].get_parameter("first.weight"), deep.trunk[1].get_parameter("first.weight"))
+    assert torch.equal(shallow.heads["2"].get_parameter("leave.weight"), deep.heads["2"].get_parameter("leave.weight"))

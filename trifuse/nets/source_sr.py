@@ -110,14 +110,16 @@ class SourceSR(nn.Module):
         return consistent(mean.float().clamp(0, 1), small.float())
 
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of a shallower network as weights of this one: the further blocks of its trunk do nothing yet.
+        """Weights of another network as weights of this one: the further blocks of its trunk do nothing yet.
 
-        Of scales that this one does not have nothing is kept; its only scale goes on from a trunk of that scale's own.
+        Of scales and blocks that this one does not have nothing is kept; its only scale goes on from a trunk of that
+        scale's own.
         """
-        wanted = ("trunk.", *(f"heads.{scale}." for scale in self.heads))
-        kept = {name: value for name, value in state.items() if name.startswith(wanted)}
+        own = self.state_dict()
+        kept = {name: value for name, value in state.items() if name in own}
         if len(self.heads) == 1:
-            kept |= _renamed(state, f"trunks.{next(iter(self.heads))}.", "trunk.")
+            alone = _renamed(state, f"trunks.{next(iter(self.heads))}.", "trunk.")
+            kept |= {name: value for name, value in alone.items() if name in own}
         further = {name: value for name, value in self.trunk.state_dict(prefix="trunk.").items() if name not in kept}
         return {**kept, **{name: value * (".first." in name) for name, value in further.items()}}
 
