@@ -70,6 +70,17 @@ def test_batches_follow_from_seed_and_step_and_come_from_the_cache(table: Path) 
     assert batch["level"].min() >= NOISIEST
 
 
+def test_pictures_of_one_step_are_learned_with_the_noise_they_begin_with(table: Path) -> None:
+    task = DiffusionTask(load(closed_form(table, ", pure_noise: 0.5, temperature: {2: 0, 4: 0.5}")))
+    deviations: dict[tuple[int, bool], list[float]] = {}
+    for step in range(12):
+        batch = task.batch(Draw(1, step))
+        for level, noise in zip(batch["level"], batch["noise"], strict=True):
+            deviations.setdefault((2 if step % 2 == 0 else 4, bool(level == NOISIEST)), []).append(float(noise.std()))
+    wanted = {(2, True): 0.0, (4, True): 0.5, (2, False): 1.0, (4, False): 1.0}
+    assert {key: float(np.mean(found)) for key, found in deviations.items()} == pytest.approx(wanted, abs=0.03)
+
+
 def test_an_untrained_network_says_nearly_the_closed_form(table: Path) -> None:
     task = DiffusionTask(load(closed_form(table)))
     assert task.held_out is not None

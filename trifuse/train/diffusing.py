@@ -8,7 +8,8 @@ Karras et al. (NeurIPS 2022, Table 1): input, output and target have unit varian
 
 Levels are drawn evenly in angle (\(a = \cos(u \pi / 2)\), the cosine schedule in continuous time); a share of the batch
 is at the noisiest level, where the answer is the posterior mean and one step of sampling makes the whole picture (a
-draw from the posterior has twice the least mean squared error).
+draw from the posterior has twice the least mean squared error). Where one step begins with less noise (`temperature`),
+these pictures have less in training too.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ class DiffusionTask:
         level = drawn_levels(draw, schedule.batch, self.settings.pure_noise)
         truth = both[:, -3:]
         noise = torch.randn(truth.shape, generator=draw.torch)
+        noise[level == NOISIEST] *= self.settings.temperature.get(scale, 1.0)
         unit = torch.tensor(self.deviation[scale])
         return {"condition": both[:, :-3], "truth": truth, "unit": unit, "noise": noise, "level": level}
 

@@ -34,7 +34,8 @@ class Diffusion(FoldedUNetSettings):
             "bicubic": the bicubic sources alone (paper), both relative to the brightest source.
         upsampler: weights of a source-sr network.
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
-        temperature: share of the noise that a one-step picture begins with, at each scale; 1 where not named.
+        temperature: share of the noise that a one-step picture begins with, and that those training pictures have, at
+            each scale; 1 where not named.
         squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
         square: their side in pixels.
         shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
