@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="d945b5bf7f7091372fc0635e11f88ce40b909fd0816921bdb5b9b7b6f5f7e79b",
+        sha256="ab99bcf566d829749c812b5d97b024d7e7b21ff85f982ef40b5fcf7382c37e11",
     ),
     Entry(
         name="sr3",
