@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="ab99bcf566d829749c812b5d97b024d7e7b21ff85f982ef40b5fcf7382c37e11",
+        sha256="5812efa1026c3277672c08d313ccb9669c193961cf3569f9a102771097e51892",
     ),
     Entry(
         name="sr3",
