@@ -9,6 +9,7 @@ import torch
 
 from trifuse.diffusion import learned
 from trifuse.errors import OptionError, WeightsError
+from trifuse.nets.fusion_rule import FusionRule
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train.export import write
 
@@ -54,3 +55,18 @@ def test_poses_are_averaged(tmp_path: Path) -> None:
     torch.testing.assert_close(averaged, mirrored, atol=1e-5, rtol=0)
     torch.testing.assert_close(averaged, turned, atol=1e-5, rtol=0)
     assert (averaged - learned.enlarged(source, 2, checkpoint=path)).abs().max() > 1e-4
+
+
+def rule(folder: Path) -> str:
+    torch.manual_seed(0)
+    return str(write(folder / "rule.safetensors", FusionRule(8).state_dict(), {"network": "fusion-rule"}))
+
+
+def test_a_corrected_fusion_of_grey_sources_is_grey(tmp_path: Path) -> None:
+    path = rule(tmp_path)
+    greys = [torch.rand(1, 1, 12, 10).expand(-1, 3, -1, -1) for _ in range(3)]
+    fused = learned.corrected(greys, greys[0], 2, checkpoint=path)
+    assert torch.equal(fused[:, 0], fused[:, 1])
+    assert 0 <= fused.min() <= fused.max() <= 1
+    coloured = learned.corrected([*greys[:2], torch.rand(1, 3, 12, 10)], greys[0], 2, checkpoint=path)
+    assert not torch.equal(coloured[:, 0], coloured[:, 1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trifuse.nets.source_sr import SourceSR, joined
+from trifuse.nets.consistency import consistent
+from trifuse.nets.source_sr import MARGIN, SourceSR, joined
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
@@ -66,3 +67,19 @@ def test_a_shallower_network_keeps_the_first_blocks_of_a_deeper_one() -> None:
     shallow.load_state_dict(shallow.grown(deep.state_dict()))
     assert torch.equal(shallow.trunk[1].get_parameter("first.weight"), deep.trunk[1].get_parameter("first.weight"))
     assert torch.equal(shallow.heads["2"].get_parameter("leave.weight"), deep.heads["2"].get_parameter("leave.weight"))
+
+
+def test_black_around_a_picture_costs_and_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network = SourceSR(8, 2, 4, (2,)).eval()
+    small, bicubic = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 128, 128)
+    small[..., 20:31, 24:40] = torch.rand(1, 3, 11, 16)
+    bicubic[..., 40:62, 48:80] = torch.rand(1, 3, 22, 32)
+    seen: list[torch.Size] = []
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    with torch.inference_mode():
+        assert not network.enlarged(torch.zeros_like(small), torch.zeros_like(bicubic)).any()
+        out = network.enlarged(small, bicubic)
+        whole = consistent(network(small, bicubic).clamp(0, 1), small)
+    assert tuple(seen[0][2:]) == (11 + 2 * MARGIN, 16 + 2 * MARGIN)
+    torch.testing.assert_close(out, whole, atol=2e-3, rtol=0)

@@ -1,7 +1,8 @@
-"""Sources enlarged by a trained one-pass network, the sharper condition of the shipped models."""
+"""What trained networks make of the sources before a diffusion begins: the sharper conditions of the shipped models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import torch
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.conditions import enlarged as bicubic
-from trifuse.diffusion.conditions import to_display
 from trifuse.errors import OptionError
+from trifuse.nets.fusion_rule import FusionRule
 from trifuse.nets.source_sr import SourceSR
 
 NAME = "source-sr"
-"""The weights in the catalogue."""
+"""The weights in the catalogue that enlarge."""
+
+RULE = "fusion-rule"
+"""Those that correct the closed-form fusion."""
 
 POSES = {2: 2, 4: 4, 8: 4}
 """Poses that the condition of TFS-Diff averages over at each scale; at x2 they cost most and gain least, and at x8 more
@@ -48,7 +53,36 @@ def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, poses: int =
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
 
 
+def corrected(sources: Sequence[Tensor], closed: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor:
+    """The closed-form fusion of three enlarged sources, corrected by a trained rule; grey stays grey.
+
+    Args:
+        sources: `(B, 3, H, W)` each, values 0..1.
+        closed: `(B, 3, H, W)`, values 0..1.
+        scale: by which the sources were enlarged.
+        checkpoint: name in the catalogue, or path.
+
+    Returns:
+        `(B, 3, H, W)`, values 0..1.
+
+    Raises:
+        WeightsError: if the weights are absent or damaged.
+    """
+    network = _load_rule(weights.path(checkpoint)).to(closed.device)
+    largest = to_display(brightest(torch.cat(list(sources), dim=1) * 2 - 1))
+    with torch.inference_mode():
+        out: Tensor = network(sources, closed, largest, scale).clamp(0, 1)
+    grey = all(bool((picture == picture[:, :1]).all()) for picture in (*sources, closed))
+    return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
+
+
 @lru_cache(maxsize=2)
 def _load(path: Path) -> SourceSR:
     state = {name: value.float() for name, value in weights.load(path).items()}
     return SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+@lru_cache(maxsize=2)
+def _load_rule(path: Path) -> FusionRule:
+    state = {name: value.float() for name, value in weights.load(path).items()}
+    return FusionRule.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -186,6 +186,13 @@ def _learned_bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> 
     return torch.cat([*larger, _closed_form(larger, random)], dim=1) * 2 - 1
 
 
+def _learned_rule(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
+    """The same, the closed-form fusion corrected by a trained rule."""
+    condition = _learned_bitonicx(sources, scale, random)
+    *larger, closed = to_display(condition).chunk(4, dim=1)
+    return torch.cat([condition[:, :9], learned.corrected(larger, closed, scale) * 2 - 1], dim=1)
+
+
 def _learned(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
     """The sources, enlarged by a trained one-pass network."""
     return torch.cat([learned.enlarged(source, scale) for source in sources], dim=1) * 2 - 1
@@ -206,8 +213,10 @@ CONDITIONS: dict[str, Condition] = {
     "bitonicx": _bitonicx,
     "learned": _learned,
     "learned-bitonicx": _learned_bitonicx,
+    "learned-rule": _learned_rule,
 }
-"""The conditions that weights may ask for: bicubic sources, BitonicX of them, learned upsampling and BitonicX of it."""
+"""The conditions that weights may ask for: bicubic sources, BitonicX of them, learned upsampling, BitonicX of it, as it
+is or corrected by a trained rule."""
 
-CHANNELS = {"sources": 9, "bitonicx": 3, "learned": 9, "learned-bitonicx": 12}
+CHANNELS = {"sources": 9, "bitonicx": 3, "learned": 9, "learned-bitonicx": 12, "learned-rule": 12}
 """Channels of each condition."""

@@ -14,7 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trifuse.filters.occupied import occupied
 from trifuse.nets.consistency import consistent
+
+MARGIN = 6
+"""Black pixels of the small picture around what is enlarged; more changes no grey level to speak of."""
 
 
 class Residual(nn.Module):
@@ -105,9 +109,17 @@ class SourceSR(nn.Module):
         Returns:
             `(B, 3, s*h, s*w)` float32 in 0..1.
         """
-        said = [_posed(self(_posed(small, pose), _posed(bicubic, pose)), pose, back=True) for pose in POSES[:poses]]
+        scale = bicubic.shape[-1] // small.shape[-1]
+        whole = torch.zeros_like(bicubic, dtype=torch.float32)
+        rows, columns = occupied(small.float().cpu().numpy(), MARGIN)
+        if rows.start == rows.stop:
+            return whole
+        large_rows, large_columns = (slice(scale * each.start, scale * each.stop) for each in (rows, columns))
+        here, there = small[..., rows, columns], bicubic[..., large_rows, large_columns]
+        said = [_posed(self(_posed(here, pose), _posed(there, pose)), pose, back=True) for pose in POSES[:poses]]
         mean = torch.stack(said).mean(dim=0) if poses > 1 else said[0]
-        return consistent(mean.float().clamp(0, 1), small.float())
+        whole[..., large_rows, large_columns] = mean.float().clamp(0, 1)
+        return consistent(whole, small.float())
 
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of another network as weights of this one: the further blocks of its trunk do nothing yet.

@@ -19,32 +19,28 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from trifuse.diffusion import denoiser, losses
 from trifuse.diffusion.conditions import brightest, last, to_display
-from trifuse.diffusion.learned import POSES
 from trifuse.diffusion.model import METADATA, Behaviour, Model, schedule_of
 from trifuse.diffusion.schedule import noise_of
-from trifuse.errors import InputError
 from trifuse.nets.folded import Folded
-from trifuse.nets.source_sr import SourceSR
 from trifuse.nets.sr3_unet import SR3UNet
 from trifuse.random import Random
-from trifuse.train import export
+from trifuse.train import conditioning
 from trifuse.train.augment import Pixels
-from trifuse.train.cases import Deck, Phase, cases
+from trifuse.train.cases import Phase
 from trifuse.train.folded_unet import folded_unet
 from trifuse.train.levels import NOISIEST, drawn_levels
 from trifuse.train.losses import lpips
-from trifuse.train.prepared import Maker, Square, Whole, bytes_of
+from trifuse.train.prepared import Maker, bytes_of
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.data import OfficialLayout
 from trifuse.train.settings.diffusion import Diffusion
-from trifuse.train.source_sr import enlarge, single
-from trifuse.train.stacks import OfficialStacks, SingleStacks, SquareStacks, Stacks, WholeStacks
+from trifuse.train.source_sr import single
+from trifuse.train.stacks import OfficialStacks, SingleStacks, Stacks
 from trifuse.train.task import Batch, Draw, psnr, tensor
 
 
@@ -67,7 +63,8 @@ class DiffusionTask:
     def behaviour(self) -> Behaviour:
         """How the weights are to be used; it goes into their file."""
         settings = self.settings
-        names = {"closed-form": "learned-bitonicx", "learned": "learned", "bicubic": "sources"}
+        closed_form = "learned-bitonicx" if settings.rule is None else "learned-rule"
+        names = {"closed-form": closed_form, "learned": "learned", "bicubic": "sources"}
         return Behaviour(
             prediction="v",
             norm_groups=settings.norm_groups,
@@ -120,29 +117,13 @@ class DiffusionTask:
         if settings.task == "sr3":
             pictures = single(recipe, phase)
             return SingleStacks(pictures[:: settings.val_every] if phase == "val" else pictures, settings.shares)
-        found = cases(data, phase)
-        if phase == "val":
-            return WholeStacks([Whole(case) for case in found[:: settings.val_every]], self._maker())
-        deck = Deck(found, settings.shares)
-        squares = [Square(deck, number, recipe.seed, settings.square) for number in range(settings.squares)]
-        return SquareStacks(squares, self._maker(), self.scales)
+        return conditioning.stacks(recipe, settings, self._maker(), phase)
 
     def _maker(self) -> Maker:
         settings = self.settings
         if settings.condition == "bicubic":
-            return Maker(settings.truth, _bicubic, False, settings.cache, "bicubic")
-        if settings.upsampler is None:
-            raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
-        state, _ = export.read(settings.upsampler)
-        network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        key = f"{export.digest(state)} {sorted(POSES.items())} consistent, black kept"
-        closed = settings.condition == "closed-form"
-
-        def larger(small: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
-            poses = POSES.get(bicubic.shape[-1] // small.shape[-1], 1) if closed else 1
-            return enlarge(network, small, bicubic, poses)
-
-        return Maker(settings.truth, larger, closed, settings.cache, key)
+            return conditioning.bicubic(settings)
+        return conditioning.learned(settings, closed_form=settings.condition == "closed-form", rule=settings.rule)
 
     def batch(self, draw: Draw) -> Batch:
         """Condition and clean pictures in -1..1, the unit of what is diffused, levels and noise."""
@@ -223,8 +204,3 @@ class DiffusionTask:
             "task": self.settings.task,
             "scales": ",".join(map(str, self.scales)),
         }
-
-
-def _bicubic(_: Pixels, bicubic: Pixels) -> NDArray[np.float32]:
-    """The bicubic enlargement itself, as an upsampler."""
-    return np.asarray(bicubic / 255, dtype=np.float32)

@@ -22,7 +22,7 @@ from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Case, Deck
 from trifuse.train.images import load
-from trifuse.train.settings.diffusion import Truth
+from trifuse.train.settings.prepared import Truth
 
 Enlarge = Callable[[Pixels, Pixels], NDArray[np.float32]]
 """`(3, h, w)` small and `(3, H, W)` bicubic bytes -> `(3, H, W)` float32 in 0..1."""
@@ -125,6 +125,7 @@ class Maker:
         closed_form: whether the fusion of the enlarged sources is wanted.
         cache: folder.
         key: what distinguishes `enlarge` (the digest of its weights) in the cache.
+        change: applied to every stack, with its scale, after it is read.
     """
 
     truth: Truth
@@ -132,9 +133,10 @@ class Maker:
     closed_form: bool
     cache: Path
     key: str
+    change: Callable[[Pixels, int], Pixels] | None = None
 
     def stack(self, entry: Entry, scale: int) -> NDArray[np.uint8]:
-        """`(9 [+ 3] + 3, H, W)` bytes: enlarged sources, their fusion if wanted, truth; memory-mapped."""
+        """`(9 [+ 3] + 3, H, W)` bytes: enlarged sources, their fusion if wanted, truth; mapped unless changed."""
         sources = entry.sources()
         path = self.cache / f"{self._digest(sources, str(scale), self.key, str(self.closed_form))}.npy"
         if not path.exists():
@@ -142,7 +144,7 @@ class Maker:
             fused = [bytes_of(fuse(enlarged, self.truth))] if self.closed_form else []
             _save(path, np.concatenate([*map(bytes_of, enlarged), *fused, self.sharp(entry, sources)]))
         stack: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-        return stack
+        return stack if self.change is None else self.change(stack, scale)
 
     def sharp(self, entry: Entry, sources: Sequence[Pixels]) -> Pixels:
         """The truth `(3, H, W)`: given with the case, or fused from the sources at full resolution."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from trifuse.train.settings.dc2fusion import DC2Fusion
 from trifuse.train.settings.diffusion import Diffusion
 from trifuse.train.settings.dual import DualModal
+from trifuse.train.settings.fusion_rule import FusionRule
 from trifuse.train.settings.part import Part
 from trifuse.train.settings.source_sr import SourceSR
 from trifuse.train.settings.unconditional import Unconditional
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from trifuse.train.recipe import Recipe
     from trifuse.train.task import Task
 
-Model = Annotated[SourceSR | Diffusion | Unconditional | DualModal | DC2Fusion, Field(discriminator="task")]
+Model = Annotated[
+    SourceSR | FusionRule | Diffusion | Unconditional | DualModal | DC2Fusion, Field(discriminator="task")
+]
 """The network of a recipe and what it learns; its field `task` says which."""
 
 TASKS: dict[type[Part], str] = {
     SourceSR: "source_sr:SourceSRTask",
+    FusionRule: "fusion_rule:FusionRuleTask",
     Diffusion: "diffusing:DiffusionTask",
     Unconditional: "unconditional:UnconditionalTask",
     DualModal: "dual:DualModalTask",

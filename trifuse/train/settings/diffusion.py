@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from trifuse.train.settings.folded_unet import FoldedUNetSettings
-from trifuse.train.settings.part import Expanded, Part
+from trifuse.train.settings.part import Expanded
+from trifuse.train.settings.prepared import Prepared
 
 
-class Truth(Part):
-    """How the picture to learn is made from sources at full resolution.
-
-    Attributes:
-        method: a fusing method of this package.
-        options: its options.
-    """
-
-    method: str = "bitonicx"
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class Diffusion(FoldedUNetSettings):
+class Diffusion(FoldedUNetSettings, Prepared):
     """A conditional diffusion model.
 
     Attributes:
@@ -32,27 +20,15 @@ class Diffusion(FoldedUNetSettings):
         condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
             further condition, to which the diffusion is relative; "learned": those sources alone, for speed, and
             "bicubic": the bicubic sources alone (paper), both relative to the brightest source.
-        upsampler: weights of a source-sr network.
+        rule: weights of a fusion-rule network that corrects the closed form; none unless given.
         pure_noise: share of training pictures at the noisiest level, where the model makes its one-step estimate.
         temperature: share of the noise that a one-step picture begins with, and that those training pictures have, at
             each scale; 1 where not named.
-        squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
-        square: their side in pixels.
-        shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
-            drawn; 1 where not named.
-        val_every: which of the validation cases are measured during training.
-        cache: folder for fused pictures and conditions.
     """
 
     task: Literal["tfs-diff", "sr3"]
     se_scope: Literal["condition", "input", "none"] = "condition"
     condition: Literal["closed-form", "learned", "bicubic"] = "closed-form"
-    upsampler: Expanded | None = None
-    truth: Truth = Truth()
+    rule: Expanded | None = None
     pure_noise: float = Field(default=0.5, ge=0, le=1)
     temperature: dict[int, float] = Field(default_factory=dict)
-    squares: int = Field(default=600, ge=1)
-    square: int = Field(default=128, ge=16)
-    shares: dict[str, float] = Field(default_factory=dict)
-    val_every: int = Field(default=1, ge=1)
-    cache: Expanded = Path("cache")

@@ -1,0 +1,112 @@
+"""The task of correcting the closed-form fusion of enlarged sources towards the fusion of sharp ones.
+
+The mean squared error is what PSNR rewards; it alone makes the picture smoother than the closed form, as the mean of
+what is probable is. A share of LPIPS keeps the texture.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trifuse.diffusion.conditions import brightest, to_display
+from trifuse.nets.fusion_rule import FusionRule
+from trifuse.train import conditioning
+from trifuse.train.augment import Pixels
+from trifuse.train.cases import Phase
+from trifuse.train.losses import lpips
+from trifuse.train.prepared import bytes_of
+from trifuse.train.recipe import Recipe
+from trifuse.train.settings.fusion_rule import FusionRule as Settings
+from trifuse.train.stacks import Stacks
+from trifuse.train.task import Batch, Draw, psnr, tensor
+
+
+class FusionRuleTask:
+    """A learned fusing rule; see `Task`."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        assert isinstance(recipe.model, Settings)
+        self.recipe, self.settings = recipe, recipe.model
+        self.scales = tuple(recipe.schedule.sides)
+        torch.manual_seed(recipe.seed)
+        self.network: nn.Module = FusionRule(self.settings.width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @cached_property
+    def stacks(self) -> Stacks:
+        """Training stacks: enlarged sources, closed form and truth, as bytes."""
+        return self._stacks("train")
+
+    @cached_property
+    def held_out(self) -> Stacks:
+        """Validation stacks."""
+        return self._stacks("val")
+
+    def _stacks(self, phase: Phase) -> Stacks:
+        maker = conditioning.learned(self.settings, closed_form=True)
+        return conditioning.stacks(self.recipe, self.settings, maker, phase)
+
+    def batch(self, draw: Draw) -> Batch:
+        """Stacks of one scale, in 0..1."""
+        scale = self.scales[draw.step % len(self.scales)]
+        schedule = self.recipe.schedule
+        squares = [self.stacks.patch(scale, schedule.sides[scale], draw.numpy) for _ in range(schedule.batch)]
+        return {"stack": tensor(np.stack(squares)), "scale": torch.tensor(scale)}
+
+    def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
+        """L1, MSE and LPIPS, weighted."""
+        truth = batch["stack"][:, -3:]
+        estimate = _corrected(network, batch["stack"], int(batch["scale"]))
+        weights = self.recipe.loss
+        terms = {"l1": (estimate - truth).abs().mean(), "mse": (estimate - truth).square().mean()}
+        loss = weights.l1 * terms["l1"] + weights.mse * terms["mse"]
+        if weights.lpips:
+            terms["lpips"] = lpips.distance(estimate * 2 - 1, truth * 2 - 1)
+            loss = loss + weights.lpips * terms["lpips"]
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Mean gain in PSNR over the closed form, and change of LPIPS (in thousandths) where that is learned."""
+        measured: dict[str, float] = {}
+        for scale in self.scales if len(self.held_out) else ():
+            values = [self._measure(network, index, scale) for index in range(len(self.held_out))]
+            for name in values[0]:
+                measured[f"x{scale} {name}"] = float(np.mean([value[name] for value in values]))
+        return measured
+
+    def _measure(self, network: nn.Module, index: int, scale: int) -> dict[str, float]:
+        stack = tensor(self.held_out.whole(index, scale)[None])
+        closed, truth = stack[:, 9:12], stack[:, -3:]
+        with torch.inference_mode():
+            fused = _corrected(network, stack, scale).clamp(0, 1)
+            measured = {"gain": psnr(fused, truth) - psnr(closed, truth)}
+            if self.recipe.loss.lpips:
+                after, before = (lpips.distance(each * 2 - 1, truth * 2 - 1) for each in (fused, closed))
+                measured["lpips"] = 1000 * float(after - before)
+        return measured
+
+    def pictures(self, network: nn.Module) -> Pixels | None:
+        """Closed form, corrected and truth side by side, one row per scale."""
+        if not len(self.held_out):
+            return None
+        rows = []
+        for scale in self.scales:
+            stack = self.held_out.whole(len(self.held_out) // 2, scale)
+            with torch.inference_mode():
+                fused = _corrected(network, tensor(stack[None]), scale)[0]
+            rows.append(np.concatenate([stack[9:12], bytes_of(fused.numpy()), stack[-3:]], axis=2))
+        return np.concatenate(rows, axis=1)
+
+    def metadata(self) -> dict[str, str]:
+        """Kind of network and its scales."""
+        return {"network": "fusion-rule", "scales": ",".join(map(str, self.scales)), "range": "0..1"}
+
+
+def _corrected(network: nn.Module, stack: Tensor, scale: int) -> Tensor:
+    """The corrected picture of stacks of sources, closed form and truth."""
+    largest = to_display(brightest(stack[:, :9] * 2 - 1))
+    fused: Tensor = network(stack[:, :9].chunk(3, dim=1), stack[:, 9:12], largest, scale)
+    return fused
