@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from trifuse.diffusion import learned
+from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.fusion_rule import FusionRule
 from trifuse.nets.source_sr import SourceSR
-from trifuse.train.export import write
+from trifuse.train.export import read, write
 
 
 def checkpoint(folder: Path, scales: tuple[int, ...] = (2, 4)) -> str:
@@ -70,3 +71,18 @@ def test_a_corrected_fusion_of_grey_sources_is_grey(tmp_path: Path) -> None:
     assert 0 <= fused.min() <= fused.max() <= 1
     coloured = learned.corrected([*greys[:2], torch.rand(1, 3, 12, 10)], greys[0], 2, checkpoint=path)
     assert not torch.equal(coloured[:, 0], coloured[:, 1])
+
+
+def test_what_is_black_around_the_sources_is_left_out(tmp_path: Path) -> None:
+    path = rule(tmp_path)
+    sources = [torch.zeros(1, 3, 70, 60) for _ in range(3)]
+    for source in sources:
+        source[..., 20:34, 25:41] = torch.rand(1, 3, 14, 16)
+    closed = torch.stack(sources).mean(dim=0)
+    network = FusionRule.from_state(read(Path(path))[0])
+    largest = to_display(brightest(torch.cat(sources, dim=1) * 2 - 1))
+    with torch.inference_mode():
+        whole = network(sources, closed, largest, 2).clamp(0, 1)
+    torch.testing.assert_close(learned.corrected(sources, closed, 2, checkpoint=path), whole, atol=1e-6, rtol=0)
+    black = torch.zeros(1, 3, 8, 8)
+    assert not learned.corrected([black] * 3, black, 2, checkpoint=path).any()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trifuse.nets.fusion_rule import WEIGHT, FusionRule
+from trifuse.nets.fusion_rule import REACH, WEIGHT, FusionRule
 
 
 def pictures(side: int = 40) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
@@ -31,15 +31,15 @@ def test_where_all_is_black_nothing_is_added() -> None:
     assert said[..., 20:, :].all()
 
 
-def test_a_pixel_sees_twelve_on_each_side() -> None:
+def test_a_pixel_sees_as_far_as_is_said() -> None:
     torch.manual_seed(0)
     network = FusionRule(8)
     sources, closed, brightest = pictures()
     before = network(sources, closed, brightest, 2)
     sources[0][..., 0] = 1 - sources[0][..., 0]
     changed = (network(sources, closed, brightest, 2) - before).abs().amax(dim=(0, 1, 2)) > 0
-    assert changed[12]
-    assert not changed[13:].any()
+    assert changed[REACH]
+    assert not changed[REACH + 1 :].any()
 
 
 def test_the_scale_is_told() -> None:

@@ -13,7 +13,8 @@ from trifuse import weights
 from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.conditions import enlarged as bicubic
 from trifuse.errors import OptionError
-from trifuse.nets.fusion_rule import FusionRule
+from trifuse.filters.occupied import occupied
+from trifuse.nets.fusion_rule import REACH, FusionRule
 from trifuse.nets.source_sr import SourceSR
 
 NAME = "source-sr"
@@ -69,9 +70,13 @@ def corrected(sources: Sequence[Tensor], closed: Tensor, scale: int, *, checkpoi
         WeightsError: if the weights are absent or damaged.
     """
     network = _load_rule(weights.path(checkpoint)).to(closed.device)
-    largest = to_display(brightest(torch.cat(list(sources), dim=1) * 2 - 1))
-    with torch.inference_mode():
-        out: Tensor = network(sources, closed, largest, scale).clamp(0, 1)
+    pictures = torch.cat([*sources, closed, to_display(brightest(torch.cat(list(sources), dim=1) * 2 - 1))], dim=1)
+    box = (..., *occupied(pictures[:, :12].cpu().numpy(), REACH))  # beyond all is black and stays so
+    out = closed.clone()
+    if closed[box].numel():
+        *three, fused, largest = (part.contiguous() for part in pictures[box].chunk(5, dim=1))
+        with torch.inference_mode():
+            out[box] = network(three, fused, largest, scale).clamp(0, 1)
     grey = all(bool((picture == picture[:, :1]).all()) for picture in (*sources, closed))
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
 

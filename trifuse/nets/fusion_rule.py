@@ -21,7 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 DILATIONS = (1, 2, 4, 2, 1)
-"""Of the residual convolutions; a pixel of the answer sees 12 on each side."""
+"""Of the residual convolutions."""
+
+REACH = sum(DILATIONS) + 2
+"""How far a pixel of the answer sees on each side."""
 
 WEIGHT = 0.2
 """Share of the brightest source that training begins with."""
