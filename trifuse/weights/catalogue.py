@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="5812efa1026c3277672c08d313ccb9669c193961cf3569f9a102771097e51892",
+        sha256="97e392132bc651bd4a658bbfe609af48f8898ac85fc0d1511def5cba2251ca59",
     ),
     Entry(
         name="sr3",
