@@ -47,6 +47,14 @@ _ENTRIES = (
         sha256="97e392132bc651bd4a658bbfe609af48f8898ac85fc0d1511def5cba2251ca59",
     ),
     Entry(
+        name="fusion-rule",
+        used_by=("tfs-diff",),
+        origin="trained by recipes/fusion-rule.yaml; see fusion-rule.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="fusion-rule.safetensors",
+        sha256="5013cf1c394f5a95318b3c5330af2b4818d5f071db4015312ab6eff2e6f328b6",
+    ),
+    Entry(
         name="sr3",
         used_by=("sr3",),
         origin="trained by recipes/sr3.yaml; see sr3.md beside it",
