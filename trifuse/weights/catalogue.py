@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="d2a4bf9a3bc319848e9a8d8ca550b93401fd0d8c628250170c6bc4c500d5da72",
+        sha256="f2c1ba11f31de499e006e52b1cd15f0dd5a5f9de3515f9a261110558bb52d7db",
     ),
     Entry(
         name="source-sr",
@@ -44,7 +44,7 @@ _ENTRIES = (
         origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="97e392132bc651bd4a658bbfe609af48f8898ac85fc0d1511def5cba2251ca59",
+        sha256="f20b44c8ff1d53a8b921f92328f30b28c747eaa73cf66ed6c894b238149a1459",
     ),
     Entry(
         name="fusion-rule",
