@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="f2c1ba11f31de499e006e52b1cd15f0dd5a5f9de3515f9a261110558bb52d7db",
+        sha256="61ab9b3351624b7a4d34276c633a2236287b5cfe283a8ec50cf15c8efa813725",
     ),
     Entry(
         name="source-sr",
@@ -52,7 +52,7 @@ _ENTRIES = (
         origin="trained by recipes/fusion-rule.yaml; see fusion-rule.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="fusion-rule.safetensors",
-        sha256="5013cf1c394f5a95318b3c5330af2b4818d5f071db4015312ab6eff2e6f328b6",
+        sha256="0a7d2517548ec7ae1d38dc4aa656ad927c380742cb9f3d14ee8770fd9bd6c276",
     ),
     Entry(
         name="sr3",
