@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="61ab9b3351624b7a4d34276c633a2236287b5cfe283a8ec50cf15c8efa813725",
+        sha256="cc681f90adaf3229e8a5d149d93824577c20498e37e3015c4184501ee709a924",
     ),
     Entry(
         name="source-sr",
@@ -52,7 +52,7 @@ _ENTRIES = (
         origin="trained by recipes/fusion-rule.yaml; see fusion-rule.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="fusion-rule.safetensors",
-        sha256="0a7d2517548ec7ae1d38dc4aa656ad927c380742cb9f3d14ee8770fd9bd6c276",
+        sha256="1d94872f0fc0d9d51a55956ea1899f66d1994b076843bbeb5571cd00d7d57355",
     ),
     Entry(
         name="sr3",
