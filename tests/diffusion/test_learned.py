@@ -66,10 +66,10 @@ def rule(folder: Path) -> str:
 def test_a_corrected_fusion_of_grey_sources_is_grey(tmp_path: Path) -> None:
     path = rule(tmp_path)
     greys = [torch.rand(1, 1, 12, 10).expand(-1, 3, -1, -1) for _ in range(3)]
-    fused = learned.corrected(greys, greys[0], 2, checkpoint=path)
+    fused = learned.corrected(torch.cat([*greys, greys[0]], dim=1), 2, checkpoint=path)
     assert torch.equal(fused[:, 0], fused[:, 1])
     assert 0 <= fused.min() <= fused.max() <= 1
-    coloured = learned.corrected([*greys[:2], torch.rand(1, 3, 12, 10)], greys[0], 2, checkpoint=path)
+    coloured = learned.corrected(torch.cat([*greys, torch.rand(1, 3, 12, 10)], dim=1), 2, checkpoint=path)
     assert not torch.equal(coloured[:, 0], coloured[:, 1])
 
 
@@ -83,6 +83,6 @@ def test_what_is_black_around_the_sources_is_left_out(tmp_path: Path) -> None:
     largest = to_display(brightest(torch.cat(sources, dim=1) * 2 - 1))
     with torch.inference_mode():
         whole = network(sources, closed, largest, 2).clamp(0, 1)
-    torch.testing.assert_close(learned.corrected(sources, closed, 2, checkpoint=path), whole, atol=1e-6, rtol=0)
-    black = torch.zeros(1, 3, 8, 8)
-    assert not learned.corrected([black] * 3, black, 2, checkpoint=path).any()
+    said = learned.corrected(torch.cat([*sources, closed], dim=1), 2, checkpoint=path)
+    torch.testing.assert_close(said, whole, atol=1e-6, rtol=0)
+    assert not learned.corrected(torch.zeros(1, 12, 8, 8), 2, checkpoint=path).any()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trifuse import weights
 from trifuse.diffusion.conditions import brightest, to_display
@@ -54,12 +53,11 @@ def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, poses: int =
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
 
 
-def corrected(sources: Sequence[Tensor], closed: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor:
+def corrected(pictures: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor:
     """The closed-form fusion of three enlarged sources, corrected by a trained rule; grey stays grey.
 
     Args:
-        sources: `(B, 3, H, W)` each, values 0..1.
-        closed: `(B, 3, H, W)`, values 0..1.
+        pictures: `(B, 12, H, W)`, values 0..1: the sources, then their fusion.
         scale: by which the sources were enlarged.
         checkpoint: name in the catalogue, or path.
 
@@ -69,25 +67,33 @@ def corrected(sources: Sequence[Tensor], closed: Tensor, scale: int, *, checkpoi
     Raises:
         WeightsError: if the weights are absent or damaged.
     """
-    network = _load_rule(weights.path(checkpoint)).to(closed.device)
-    pictures = torch.cat([*sources, closed, to_display(brightest(torch.cat(list(sources), dim=1) * 2 - 1))], dim=1)
-    box = (..., *occupied(pictures[:, :12].cpu().numpy(), REACH))  # beyond all is black and stays so
-    out = closed.clone()
-    if closed[box].numel():
-        *three, fused, largest = (part.contiguous() for part in pictures[box].chunk(5, dim=1))
+    network = _load_rule(weights.path(checkpoint)).to(pictures.device)
+    out = pictures[:, 9:].clone()
+    box = (..., *occupied(pictures.cpu().numpy(), REACH))  # beyond all is black and stays so
+    if out[box].numel():
         with torch.inference_mode():
-            out[box] = network(three, fused, largest, scale).clamp(0, 1)
-    grey = all(bool((picture == picture[:, :1]).all()) for picture in (*sources, closed))
+            out[box] = by_rule(network, pictures[box].contiguous(), scale).clamp(0, 1)
+    grey = all(bool((picture == picture[:, :1]).all()) for picture in pictures.chunk(4, dim=1))
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
+
+
+def by_rule(network: nn.Module, pictures: Tensor, scale: int) -> Tensor:
+    """What a `FusionRule` makes of sources and fusion `(B, 12, H, W)`, values 0..1: `(B, 3, H, W)`, not clipped."""
+    largest = to_display(brightest(pictures[:, :9] * 2 - 1))
+    *sources, closed = pictures.chunk(4, dim=1)
+    fused: Tensor = network(sources, closed, largest, scale)
+    return fused
 
 
 @lru_cache(maxsize=2)
 def _load(path: Path) -> SourceSR:
-    state = {name: value.float() for name, value in weights.load(path).items()}
-    return SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return SourceSR.from_state(_read(path)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @lru_cache(maxsize=2)
 def _load_rule(path: Path) -> FusionRule:
-    state = {name: value.float() for name, value in weights.load(path).items()}
-    return FusionRule.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return FusionRule.from_state(_read(path)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    return {name: value.float() for name, value in weights.load(path).items()}

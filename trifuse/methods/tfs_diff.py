@@ -189,8 +189,7 @@ def _learned_bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> 
 def _learned_rule(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
     """The same, the closed-form fusion corrected by a trained rule."""
     condition = _learned_bitonicx(sources, scale, random)
-    *larger, closed = to_display(condition).chunk(4, dim=1)
-    return torch.cat([condition[:, :9], learned.corrected(larger, closed, scale) * 2 - 1], dim=1)
+    return torch.cat([condition[:, :9], learned.corrected(to_display(condition), scale) * 2 - 1], dim=1)
 
 
 def _learned(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:

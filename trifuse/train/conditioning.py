@@ -52,8 +52,7 @@ def learned(settings: Prepared, *, closed_form: bool, rule: Path | None = None) 
         return enlarge(network, small, large, poses)
 
     def corrected(stack: Pixels, scale: int) -> Pixels:
-        pictures = tensor(stack[None])
-        fused = learning.corrected(pictures[:, :9].chunk(3, dim=1), pictures[:, 9:12], scale, checkpoint=str(rule))
+        fused = learning.corrected(tensor(stack[None, :12]), scale, checkpoint=str(rule))
         return np.concatenate([stack[:9], bytes_of(fused[0].numpy()), stack[12:]])
 
     change = None if rule is None else corrected

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trifuse.diffusion import denoiser, losses
+from trifuse.diffusion import denoiser
 from trifuse.diffusion.conditions import brightest, last, to_display
 from trifuse.diffusion.model import METADATA, Behaviour, Model, schedule_of
 from trifuse.diffusion.schedule import noise_of
@@ -34,7 +34,7 @@ from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase
 from trifuse.train.folded_unet import folded_unet
 from trifuse.train.levels import NOISIEST, drawn_levels
-from trifuse.train.losses import lpips
+from trifuse.train.losses.picture import picture_loss
 from trifuse.train.prepared import Maker, bytes_of
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.data import OfficialLayout
@@ -148,21 +148,9 @@ class DiffusionTask:
         said = network(torch.cat([batch["condition"], noisy], dim=1), level.flatten().float())
         velocity = denoiser.PREDICTIONS["v"]
         estimate = base + unit * velocity.x0(said, noisy, level)
-        error = (estimate - truth) / 2
-        weights = self.recipe.loss
-        terms = {
-            "velocity": functional.mse_loss(said, velocity.target(missing, batch["noise"], level)),
-            "l1": error.abs().mean(),
-            "mse": error.square().mean(),
-        }
-        loss = weights.velocity * terms["velocity"] + weights.l1 * terms["l1"] + weights.mse * terms["mse"]
-        if weights.ssim:
-            terms["ssim"] = 1 - losses.ssim_map(estimate.clamp(-1, 1), truth, 2.0).mean()
-            loss = loss + weights.ssim * terms["ssim"]
-        if weights.lpips:
-            terms["lpips"] = lpips.distance(estimate, truth)
-            loss = loss + weights.lpips * terms["lpips"]
-        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+        off = functional.mse_loss(said, velocity.target(missing, batch["noise"], level))
+        loss, terms = picture_loss(estimate, truth, self.recipe.loss)
+        return {"loss": self.recipe.loss.velocity * off + loss, "velocity": off.detach(), **terms}
 
     def one_step(self, network: nn.Module, condition: Tensor, scale: int) -> Tensor:
         """The whole picture in 0..1 by one step, as a user of the weights gets it."""

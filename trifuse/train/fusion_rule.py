@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trifuse.diffusion.conditions import brightest, to_display
+from trifuse.diffusion.learned import by_rule
 from trifuse.nets.fusion_rule import FusionRule
 from trifuse.train import conditioning
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase
 from trifuse.train.losses import lpips
+from trifuse.train.losses.picture import picture_loss
 from trifuse.train.prepared import bytes_of
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.fusion_rule import FusionRule as Settings
@@ -57,16 +58,10 @@ class FusionRuleTask:
         return {"stack": tensor(np.stack(squares)), "scale": torch.tensor(scale)}
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
-        """L1, MSE and LPIPS, weighted."""
-        truth = batch["stack"][:, -3:]
-        estimate = _corrected(network, batch["stack"], int(batch["scale"]))
-        weights = self.recipe.loss
-        terms = {"l1": (estimate - truth).abs().mean(), "mse": (estimate - truth).square().mean()}
-        loss = weights.l1 * terms["l1"] + weights.mse * terms["mse"]
-        if weights.lpips:
-            terms["lpips"] = lpips.distance(estimate * 2 - 1, truth * 2 - 1)
-            loss = loss + weights.lpips * terms["lpips"]
-        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+        """L1, MSE, 1 - SSIM and LPIPS, weighted."""
+        estimate = by_rule(network, batch["stack"][:, :12], int(batch["scale"]))
+        loss, terms = picture_loss(estimate * 2 - 1, batch["stack"][:, -3:] * 2 - 1, self.recipe.loss)
+        return {"loss": loss, **terms}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Mean gain in PSNR over the closed form, and change of LPIPS (in thousandths) where that is learned."""
@@ -81,7 +76,7 @@ class FusionRuleTask:
         stack = tensor(self.held_out.whole(index, scale)[None])
         closed, truth = stack[:, 9:12], stack[:, -3:]
         with torch.inference_mode():
-            fused = _corrected(network, stack, scale).clamp(0, 1)
+            fused = by_rule(network, stack[:, :12], scale).clamp(0, 1)
             measured = {"gain": psnr(fused, truth) - psnr(closed, truth)}
             if self.recipe.loss.lpips:
                 after, before = (lpips.distance(each * 2 - 1, truth * 2 - 1) for each in (fused, closed))
@@ -96,17 +91,10 @@ class FusionRuleTask:
         for scale in self.scales:
             stack = self.held_out.whole(len(self.held_out) // 2, scale)
             with torch.inference_mode():
-                fused = _corrected(network, tensor(stack[None]), scale)[0]
+                fused = by_rule(network, tensor(stack[None, :12]), scale)[0]
             rows.append(np.concatenate([stack[9:12], bytes_of(fused.numpy()), stack[-3:]], axis=2))
         return np.concatenate(rows, axis=1)
 
     def metadata(self) -> dict[str, str]:
         """Kind of network and its scales."""
         return {"network": "fusion-rule", "scales": ",".join(map(str, self.scales)), "range": "0..1"}
-
-
-def _corrected(network: nn.Module, stack: Tensor, scale: int) -> Tensor:
-    """The corrected picture of stacks of sources, closed form and truth."""
-    largest = to_display(brightest(stack[:, :9] * 2 - 1))
-    fused: Tensor = network(stack[:, :9].chunk(3, dim=1), stack[:, 9:12], largest, scale)
-    return fused

@@ -33,7 +33,7 @@ _ENTRIES = (
     Entry(
         name="tfs-diff",
         used_by=("tfs-diff",),
-        origin="trained by recipes/tfs-diff.yaml; see tfs-diff.md beside it",
+        origin="trained by recipes/tfs-diff.yaml and tfs-diff-2.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
         sha256="cc681f90adaf3229e8a5d149d93824577c20498e37e3015c4184501ee709a924",
