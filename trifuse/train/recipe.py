@@ -70,6 +70,7 @@ class Loss(Part):
         mse: mean squared error.
         ssim: 1 - SSIM (TFS-Diff, section 2.3, in a form that is minimised by equal pictures).
         lpips: LPIPS; needs its weights (`trifuse weights add`, or TRIFUSE_LPIPS).
+        average_gradient: distance of the picture's average gradient (AG) from the truth's.
     """
 
     velocity: float = Field(default=0.01, ge=0)
@@ -77,6 +78,7 @@ class Loss(Part):
     mse: float = Field(default=5.0, ge=0)
     ssim: float = Field(default=0.0, ge=0)
     lpips: float = Field(default=0.0, ge=0)
+    average_gradient: float = Field(default=0.0, ge=0)
 
 
 class Recipe(Part):

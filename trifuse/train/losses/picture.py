@@ -1,12 +1,17 @@
-"""The loss of a picture that a recipe weighs: L1, MSE, 1 - SSIM and LPIPS."""
+"""The loss of a picture that a recipe weighs: L1, MSE, 1 - SSIM, LPIPS and distance in average gradient."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from trifuse.diffusion.losses import ssim_map
+from trifuse.metrics.pixels import LUMA
 from trifuse.train.losses import lpips
 from trifuse.train.recipe import Loss
+
+FLAT = 1e-4
+"""Gradient, in units of the values, below which its length is rounded off, so that black has a derivative."""
 
 
 def picture_loss(estimate: Tensor, truth: Tensor, weights: Loss) -> tuple[Tensor, dict[str, Tensor]]:
@@ -24,4 +29,18 @@ def picture_loss(estimate: Tensor, truth: Tensor, weights: Loss) -> tuple[Tensor
     if weights.lpips:
         terms["lpips"] = lpips.distance(estimate, truth)
         loss = loss + weights.lpips * terms["lpips"]
+    if weights.average_gradient:
+        terms["ag"] = (average_gradient(estimate) - average_gradient(truth)).abs().mean() / 2
+        loss = loss + weights.average_gradient * terms["ag"]
     return loss, {name: term.detach() for name, term in terms.items()}
+
+
+def average_gradient(pictures: Tensor) -> Tensor:
+    """AG of luma of each picture `(B, 3, H, W)`, `(B,)`: what the metric `ag` measures, differentiable.
+
+    What is nearest in the mean square is smoother than the truth; this term asks for its sharpness as a whole, wherever
+    it may be put at the least cost.
+    """
+    luma = torch.einsum("bchw,c->bhw", pictures, pictures.new_tensor(LUMA))
+    down, right = torch.gradient(luma, dim=(1, 2))
+    return ((down.square() + right.square()) / 2 + FLAT**2).sqrt().mean(dim=(1, 2))
