@@ -25,10 +25,12 @@ name: rule
 seed: 1
 data: {{kind: tables, tables: ["{table}"]}}
 model: {{task: fusion-rule, width: 8, truth: {{method: mean}}, squares: 4, square: 40, cache: cache{upsampler}}}
-loss: {{l1: 0, mse: 50, ssim: 0.01}}
+loss: {{l1: 0, mse: 1, ssim: 0.01}}
 schedule: {{steps: {steps}, learning_rate: 3.0e-3, batch: 4, warmup: 1, sides: {{2: 40, 4: 40}}, ema: 0.5, clip: 1,
   check_every: {steps}, log_every: 1}}
 """
+
+TERMS = ("gain", "l1", "mse", "ssim")
 
 
 def recipe(table: Path, steps: int = 2, upsampler: bool = True) -> Path:
@@ -47,9 +49,25 @@ def test_a_rule_is_learned(table: Path, tmp_path: Path) -> None:
     before = FusionRuleTask(load(path))
     begun = before.validate(before.network)
     measured = train(path, tmp_path / "run")
-    assert measured.keys() == begun.keys() == {"x2 gain", "x4 gain"}
+    assert measured.keys() == begun.keys() == {f"{x} {term}" for x in ("x2", "x4") for term in TERMS}
     assert measured["x2 gain"] > begun["x2 gain"] + 0.3
     assert measured["x4 gain"] > begun["x4 gain"] + 0.3
+    assert measured["x4 mse"] < begun["x4 mse"] - 5
+
+
+class Unchanged(torch.nn.Module):
+    """A rule that keeps the closed form."""
+
+    def forward(self, sources: object, closed: torch.Tensor, brightest: object, scale: int) -> torch.Tensor:
+        return closed
+
+
+def test_terms_are_relative_to_the_closed_form(table: Path) -> None:
+    task = FusionRuleTask(load(recipe(table)))
+    losses = task.losses(Unchanged(), task.batch(Draw(0, 0, 0)), 0)
+    assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(
+        {"loss": 1.01, "l1": 1, "mse": 1, "ssim": 1}
+    )
 
 
 def test_weights_are_those_of_the_condition(table: Path, tmp_path: Path) -> None:

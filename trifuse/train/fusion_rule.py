@@ -1,7 +1,8 @@
 """The task of correcting the closed-form fusion of enlarged sources towards the fusion of sharp ones.
 
 The mean squared error is what PSNR rewards; it alone makes the picture smoother than the closed form, as the mean of
-what is probable is. A share of LPIPS keeps the texture.
+what is probable is. Other terms keep edges and texture. Each is taken relative to that of the closed form, so that
+scales with small errors count as much as those with large ones, and weights say how much a percent of each is worth.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from trifuse.nets.fusion_rule import FusionRule
 from trifuse.train import conditioning
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase
-from trifuse.train.losses import lpips
-from trifuse.train.losses.picture import picture_loss
+from trifuse.train.losses.picture import picture_terms, weighed
 from trifuse.train.prepared import bytes_of
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.fusion_rule import FusionRule as Settings
 from trifuse.train.stacks import Stacks
 from trifuse.train.task import Batch, Draw, psnr, tensor
+
+TINY = 1e-6
+"""Least error of the closed form that another is divided by."""
 
 
 class FusionRuleTask:
@@ -58,13 +61,21 @@ class FusionRuleTask:
         return {"stack": tensor(np.stack(squares)), "scale": torch.tensor(scale)}
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
-        """L1, MSE, 1 - SSIM and LPIPS, weighted."""
-        estimate = by_rule(network, batch["stack"][:, :12], int(batch["scale"]))
-        loss, terms = picture_loss(estimate * 2 - 1, batch["stack"][:, -3:] * 2 - 1, self.recipe.loss)
-        return {"loss": loss, **terms}
+        """The terms of the recipe relative to those of the closed form, weighed."""
+        terms = self._relative(by_rule(network, batch["stack"][:, :12], int(batch["scale"])), batch["stack"])
+        loss = weighed(terms, self.recipe.loss)
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    def _relative(self, fused: Tensor, stack: Tensor) -> dict[str, Tensor]:
+        """Terms of a fused picture divided by those of the closed form: below 1 is better than that."""
+        truth, closed = stack[:, -3:] * 2 - 1, stack[:, 9:12] * 2 - 1
+        terms = picture_terms(fused * 2 - 1, truth, self.recipe.loss)
+        with torch.no_grad():
+            before = picture_terms(closed, truth, self.recipe.loss)
+        return {name: term / before[name].clamp(min=TINY) for name, term in terms.items()}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Mean gain in PSNR over the closed form, and change of LPIPS (in thousandths) where that is learned."""
+        """Mean gain in PSNR over the closed form in dB, and changes of the terms that are learned in percent."""
         measured: dict[str, float] = {}
         for scale in self.scales if len(self.held_out) else ():
             values = [self._measure(network, index, scale) for index in range(len(self.held_out))]
@@ -77,11 +88,8 @@ class FusionRuleTask:
         closed, truth = stack[:, 9:12], stack[:, -3:]
         with torch.inference_mode():
             fused = by_rule(network, stack[:, :12], scale).clamp(0, 1)
-            measured = {"gain": psnr(fused, truth) - psnr(closed, truth)}
-            if self.recipe.loss.lpips:
-                after, before = (lpips.distance(each * 2 - 1, truth * 2 - 1) for each in (fused, closed))
-                measured["lpips"] = 1000 * float(after - before)
-        return measured
+            changes = {name: 100 * float(term - 1) for name, term in self._relative(fused, stack).items()}
+        return {"gain": psnr(fused, truth) - psnr(closed, truth), **changes}
 
     def pictures(self, network: nn.Module) -> Pixels | None:
         """Closed form, corrected and truth side by side, one row per scale."""

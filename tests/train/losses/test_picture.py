@@ -35,7 +35,7 @@ def test_terms_are_weighed() -> None:
     truth, estimate = picture(1) / 127.5 - 1, picture(2) / 127.5 - 1
     weights = Loss(l1=2, mse=3, ssim=0.5, average_gradient=4)
     loss, terms = picture_loss(estimate, truth, weights)
-    expected = 2 * terms["l1"] + 3 * terms["mse"] + 0.5 * terms["ssim"] + 4 * terms["ag"]
+    expected = 2 * terms["l1"] + 3 * terms["mse"] + 0.5 * terms["ssim"] + 4 * terms["average_gradient"]
     torch.testing.assert_close(loss, expected)
 
 
@@ -43,7 +43,7 @@ def test_distance_in_average_gradient_is_in_units_of_the_display_range() -> None
     truth = picture(1) / 127.5 - 1
     _, terms = picture_loss(truth / 2, truth, Loss(average_gradient=1))
     expected = average_gradient((truth + 1) / 2).mean() / 2
-    assert float(terms["ag"]) == pytest.approx(float(expected), rel=1e-4)
+    assert float(terms["average_gradient"]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_smooth_picture_grows_sharper() -> None:

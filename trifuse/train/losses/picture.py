@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -15,24 +17,31 @@ FLAT = 1e-4
 
 
 def picture_loss(estimate: Tensor, truth: Tensor, weights: Loss) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and its terms for the log; terms without weight that cost time are left out.
+    """The weighted sum of `picture_terms`, and those, detached, for the log; arguments as there."""
+    terms = picture_terms(estimate, truth, weights)
+    return weighed(terms, weights), {name: term.detach() for name, term in terms.items()}
+
+
+def picture_terms(estimate: Tensor, truth: Tensor, weights: Loss) -> dict[str, Tensor]:
+    """The terms by the names of their weights; those without weight that cost time are left out.
 
     Args:
-        estimate, truth: `(B, 3, H, W)`, values -1..1; L1 and MSE are those of values 0..1.
+        estimate, truth: `(B, 3, H, W)`, values -1..1; L1, MSE and average gradient are those of values 0..1.
     """
     error = (estimate - truth) / 2
     terms = {"l1": error.abs().mean(), "mse": error.square().mean()}
-    loss = weights.l1 * terms["l1"] + weights.mse * terms["mse"]
     if weights.ssim:
         terms["ssim"] = 1 - ssim_map(estimate.clamp(-1, 1), truth, 2.0).mean()
-        loss = loss + weights.ssim * terms["ssim"]
     if weights.lpips:
         terms["lpips"] = lpips.distance(estimate, truth)
-        loss = loss + weights.lpips * terms["lpips"]
     if weights.average_gradient:
-        terms["ag"] = (average_gradient(estimate) - average_gradient(truth)).abs().mean() / 2
-        loss = loss + weights.average_gradient * terms["ag"]
-    return loss, {name: term.detach() for name, term in terms.items()}
+        terms["average_gradient"] = (average_gradient(estimate) - average_gradient(truth)).abs().mean() / 2
+    return terms
+
+
+def weighed(terms: Mapping[str, Tensor], weights: Loss) -> Tensor:
+    """The sum of terms, each times its weight."""
+    return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
 
 
 def average_gradient(pictures: Tensor) -> Tensor:
