@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 import trifuse
-from trifuse import Image, resize
+from trifuse import Image, adaptation, resize
 from trifuse.adaptation import Settings, mirrored, run
 from trifuse.errors import GridError, InputError, OptionError
 from trifuse.methods.base import Card, Spread, method
@@ -152,6 +153,18 @@ def test_bf16_stays_close_to_fp32() -> None:
     fused = run(trifuse.methods.get("mean")(), sources, settings, Random(0))
     assert isinstance(fused, Tensor)
     assert torch.allclose(fused.float(), torch.stack(sources).mean(0), atol=1e-2)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_slow_precision_is_told_before_a_network_runs(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation, "_computes_in_bfloat16", lambda device: native)
+    sources = [np.random.default_rng(seed).random((16, 16), dtype=np.float32) for seed in range(3)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trifuse.fuse(sources, "tfs-diff", options={"quality": "fast"}, scale=2, precision="bf16")
+    told = [str(each.message) for each in caught if issubclass(each.category, adaptation.PrecisionNote)]
+    assert len(told) == (0 if native else 1)
+    assert native or "--precision fp32" in told[0]
 
 
 def test_provenance_tells_how_it_was_made() -> None:
