@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml and tfs-diff-2.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="cc681f90adaf3229e8a5d149d93824577c20498e37e3015c4184501ee709a924",
+        sha256="abf90a56ff1dee0a5bd052afdab7b706d6f1342924a91df1040dd8ca28247132",
     ),
     Entry(
         name="source-sr",
@@ -49,10 +49,10 @@ _ENTRIES = (
     Entry(
         name="fusion-rule",
         used_by=("tfs-diff",),
-        origin="trained by recipes/fusion-rule.yaml; see fusion-rule.md beside it",
+        origin="trained by recipes/fusion-rule.yaml and fusion-rule-2.yaml; see fusion-rule.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="fusion-rule.safetensors",
-        sha256="1d94872f0fc0d9d51a55956ea1899f66d1994b076843bbeb5571cd00d7d57355",
+        sha256="3c75d8f720a18dfe73af362356aae7d84bf5fd3672cd8db7649a6e952bae2127",
     ),
     Entry(
         name="sr3",
