@@ -36,7 +36,7 @@ _ENTRIES = (
         origin="trained by recipes/tfs-diff.yaml and tfs-diff-2.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="abf90a56ff1dee0a5bd052afdab7b706d6f1342924a91df1040dd8ca28247132",
+        sha256="b0e7cc0b43bddca8debf4d94b2e46515d63372a16da05001b067abbfc4161d55",
     ),
     Entry(
         name="source-sr",
