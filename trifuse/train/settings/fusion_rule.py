@@ -12,6 +12,8 @@ from trifuse.train.settings.prepared import Prepared
 class FusionRule(Prepared):
     """A learned correction of the closed-form fusion of enlarged sources.
 
+    The terms of a recipe's loss are taken relative to those of the closed form.
+
     Attributes:
         width: channels of the network.
     """
