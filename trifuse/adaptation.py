@@ -112,7 +112,7 @@ class PrecisionNote(UserWarning):
 
 def _computes_in_bfloat16(device: str) -> bool:
     """Whether networks gain by it; processors without such instructions took 26 times as long as in fp32."""
-    if not device.startswith("cpu") or not torch.backends.mkldnn.is_available():
+    if not device.startswith("cpu") or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return True
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

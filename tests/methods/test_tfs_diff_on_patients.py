@@ -26,6 +26,11 @@ def psnr(image: Image, truth: Image) -> float:
     return float(-10 * np.log10(np.square(image.pixels.clip(0, 1) - truth.pixels.clip(0, 1)).mean()))
 
 
+def sharpness(image: Image) -> float:
+    """The average gradient in grey levels."""
+    return trifuse.evaluate(image, metrics="ag")["ag"]
+
+
 @pytest.mark.parametrize(("patient", "scale"), [("c36", 2), ("fdgc", 4), ("c36", 8)])
 def test_is_far_above_the_closed_form_of_bicubic_sources(data: Path, patient: str, scale: int) -> None:
     sources = triplet(data, patient)
@@ -38,3 +43,15 @@ def test_is_far_above_the_closed_form_of_bicubic_sources(data: Path, patient: st
     }
     assert gains["default"] > 1.5
     assert gains["default"] > gains["fast"] > 0.3
+
+
+@pytest.mark.parametrize(("patient", "scale"), [("fdgc", 2), ("fdgc", 4), ("c36", 8)])
+def test_is_nearer_to_the_truth_than_the_closed_form_of_learned_sources(data: Path, patient: str, scale: int) -> None:
+    sources = triplet(data, patient)
+    small = [smaller(source, scale) for source in sources]
+    truth = trifuse.fuse(sources, "bitonicx").image
+    fused = trifuse.fuse(small, "tfs-diff", scale=scale).image
+    closed = trifuse.fuse(small, "bitonicx", scale=scale, upsampler="source-sr").image
+    sharp = sharpness(truth)
+    assert psnr(fused, truth) > psnr(closed, truth) + 0.02
+    assert abs(sharpness(fused) - sharp) < abs(sharpness(closed) - sharp)
