@@ -34,7 +34,7 @@ from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase
 from trifuse.train.folded_unet import folded_unet
 from trifuse.train.levels import NOISIEST, drawn_levels
-from trifuse.train.losses.picture import picture_loss
+from trifuse.train.losses.picture import picture_terms, weighed
 from trifuse.train.prepared import Maker, bytes_of
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.data import OfficialLayout
@@ -148,9 +148,12 @@ class DiffusionTask:
         said = network(torch.cat([batch["condition"], noisy], dim=1), level.flatten().float())
         velocity = denoiser.PREDICTIONS["v"]
         estimate = base + unit * velocity.x0(said, noisy, level)
-        off = functional.mse_loss(said, velocity.target(missing, batch["noise"], level))
-        loss, terms = picture_loss(estimate, truth, self.recipe.loss)
-        return {"loss": self.recipe.loss.velocity * off + loss, "velocity": off.detach(), **terms}
+        terms = {
+            "velocity": functional.mse_loss(said, velocity.target(missing, batch["noise"], level)),
+            **picture_terms(estimate, truth, self.recipe.loss),
+        }
+        loss = weighed(terms, self.recipe.loss)
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def one_step(self, network: nn.Module, condition: Tensor, scale: int) -> Tensor:
         """The whole picture in 0..1 by one step, as a user of the weights gets it."""

@@ -1,4 +1,4 @@
-"""The loss of a picture that a recipe weighs: L1, MSE, 1 - SSIM, LPIPS and distance in average gradient."""
+"""What a recipe weighs of a picture: L1, MSE, 1 - SSIM, LPIPS and distance in average gradient."""
 
 from __future__ import annotations
 
@@ -16,14 +16,8 @@ FLAT = 1e-4
 """Gradient, in units of the values, below which its length is rounded off, so that black has a derivative."""
 
 
-def picture_loss(estimate: Tensor, truth: Tensor, weights: Loss) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of `picture_terms`, and those, detached, for the log; arguments as there."""
-    terms = picture_terms(estimate, truth, weights)
-    return weighed(terms, weights), {name: term.detach() for name, term in terms.items()}
-
-
 def picture_terms(estimate: Tensor, truth: Tensor, weights: Loss) -> dict[str, Tensor]:
-    """The terms by the names of their weights; those without weight that cost time are left out.
+    """The terms of a loss by the names of their weights; those without weight that cost time are left out.
 
     Args:
         estimate, truth: `(B, 3, H, W)`, values -1..1; L1, MSE and average gradient are those of values 0..1.
