@@ -4,49 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import highdicom
 import nibabel as nib
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 
-from tests.io.makers import dicom_slice
+from tests.io.dicom import situations
+from tests.io.dicom.situations import (
+    ACTIVITY,
+    DOC,
+    KG,
+    SITUATIONS,
+    SLOPES,
+    Situation,
+    expected,
+    pet,
+    series,
+)
 from trifuse import io
-from trifuse.errors import InputError, OptionError
+from trifuse.errors import InputError, OptionError, UnitsError
 from trifuse.image import Modality
-
-ACTIVITY = np.random.default_rng(4).integers(0, 30000, (5, 6, 3)).astype(np.int16)
-SLOPES = (0.5, 1.5, 2.5)
-HALF_LIFE = 6586.2
-DOSE = 3.7e8
-KG = 70.0
-
-
-def pet(index: int, **changes: object) -> FileDataset:
-    """Slice of a PET whose scan started an hour after the injection; `dose_` attributes go to the tracer."""
-    made = dicom_slice(ACTIVITY[:, :, index].T, position=(0, 0, 4.0 * index), Modality="PT")
-    made.RescaleSlope = SLOPES[index]
-    made.Units, made.DecayCorrection, made.CorrectedImage = "BQML", "START", ["DECY", "ATTN"]
-    made.PatientWeight = KG
-    made.SeriesDate = made.AcquisitionDate = "20200229"
-    made.SeriesTime, made.AcquisitionTime = "113000.00", f"11{30 + 2 * index}00"
-    isotope = Dataset()
-    isotope.RadionuclideTotalDose, isotope.RadionuclideHalfLife = DOSE, HALF_LIFE
-    isotope.RadiopharmaceuticalStartTime = "103000"
-    made.RadiopharmaceuticalInformationSequence = [isotope]
-    for keyword, value in changes.items():
-        target = isotope if keyword.startswith("dose_") else made
-        setattr(target, keyword.removeprefix("dose_"), value)
-    return made
-
-
-def series(folder: Path, **changes: object) -> Path:
-    for index in range(3):
-        pet(index, **changes).save_as(folder / f"{index}.dcm", enforce_file_format=True)
-    return folder
-
-
-def expected(waited: float) -> np.ndarray:
-    return ACTIVITY * np.array(SLOPES) * KG * 1000 / (DOSE * 2 ** (-waited / HALF_LIFE))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +33,10 @@ def expected(waited: float) -> np.ndarray:
         ({}, 3600),
         ({"DecayCorrection": "ADMIN"}, 0),
         ({"dose_RadiopharmaceuticalStartTime": "233000"}, 12 * 3600),  # the evening before
-        ({"dose_RadiopharmaceuticalStartDateTime": "20200228113000.00+0100"}, 24 * 3600),
+        (
+            {"dose_RadiopharmaceuticalStartDateTime": "20200228233000", "dose_RadiopharmaceuticalStartTime": None},
+            12 * 3600,
+        ),
         ({"SeriesTime": "150000"}, 3600),  # when it was processed: the first acquisition counts
         ({"SeriesTime": "112500.5"}, 3300.5),
     ],
@@ -93,7 +74,7 @@ def test_native_units_are_kept_unless_asked(tmp_path: Path) -> None:
         ({"dose_RadionuclideHalfLife": None}, "RadionuclideHalfLife"),
         ({"dose_RadiopharmaceuticalStartTime": None}, "time of injection"),
         ({"dose_RadiopharmaceuticalStartDateTime": "20210229103000"}, ""),  # no such day: the time is used
-        ({"dose_RadiopharmaceuticalStartDateTime": "20200301103000"}, "hours apart"),
+        ({"dose_RadiopharmaceuticalStartDateTime": "20200301103000"}, ""),  # the day after the scan: the time is used
         ({"SeriesTime": None, "AcquisitionTime": None}, "start of the scan"),
     ],
 )
@@ -108,6 +89,87 @@ def test_a_header_that_does_not_allow_it_is_refused_with_the_reason(
         io.read(folder, units="suv")
     assert "\n" not in str(error.value)
     assert io.read(folder).modality is Modality.PET
+
+
+@pytest.mark.parametrize("case", SITUATIONS, ids=lambda case: case.what)
+def test_situations_of_scanners_and_archives(tmp_path: Path, case: Situation) -> None:
+    folder = series(tmp_path, **case.changes)
+    if case.wait is None:
+        with pytest.raises(UnitsError) as refusal:
+            io.read(folder, units="suv")
+        assert case.says in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+        return
+    image = io.read(folder, units="suv")
+    assert image.native()[0] == pytest.approx(case.factor * expected(60 * case.wait, case.half_life), rel=1e-5)
+    assert case.says in image.notes[-1]
+    assert "SUVbw" in image.notes[-1]
+    assert "2020" not in image.notes[-1]  # dates are the patient's secret
+
+
+def test_the_page_has_the_table_of_the_situations() -> None:
+    assert situations.table() in DOC.read_text(encoding="utf-8")
+
+
+def enhanced(folder: Path, **changes: object) -> Path:
+    """The scan of `pet` as one Enhanced PET object: units and corrections by the attributes of that class."""
+    made = pet(0)
+    for keyword in ("Units", "DecayCorrection", "CorrectedImage", "RescaleSlope", "RescaleIntercept", "SeriesTime"):
+        delattr(made, keyword)
+    del made.ImagePositionPatient, made.ImageOrientationPatient, made.PixelSpacing
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.130"
+    made.NumberOfFrames = 3
+    made.PixelData = np.ascontiguousarray(ACTIVITY.transpose(2, 1, 0)).tobytes()
+    made.DecayCorrected = made.AttenuationCorrected = "YES"
+    made.DecayCorrectionDateTime, made.AcquisitionDateTime = "20200229113000", "20200229114500"
+    shared = Dataset()
+    shared.PlaneOrientationSequence = highdicom.PlaneOrientationSequence("PATIENT", (1, 0, 0, 0, 1, 0))
+    shared.PixelMeasuresSequence = highdicom.PixelMeasuresSequence((3, 2), 4)
+    made.SharedFunctionalGroupsSequence = [shared]
+    made.PerFrameFunctionalGroupsSequence = []
+    for number in range(3):
+        group, line, unit = Dataset(), Dataset(), Dataset()
+        group.PlanePositionSequence = highdicom.PlanePositionSequence("PATIENT", (0, 0, 4 * number))
+        line.RealWorldValueSlope, line.RealWorldValueIntercept = SLOPES[number], 0.0
+        unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning = "Bq/ml", "UCUM", "Becquerels/milliliter"
+        line.MeasurementUnitsCodeSequence = [unit]
+        group.RealWorldValueMappingSequence = [line]
+        made.PerFrameFunctionalGroupsSequence.append(group)
+    for keyword, value in changes.items():
+        if keyword == "unit":
+            for group in made.PerFrameFunctionalGroupsSequence:
+                group.RealWorldValueMappingSequence[0].MeasurementUnitsCodeSequence[0].CodeValue = value
+        else:
+            setattr(made, keyword, value)
+    made.save_as(folder / "pet.dcm", enforce_file_format=True)
+    return folder / "pet.dcm"
+
+
+@pytest.mark.parametrize(
+    ("changes", "factor"),
+    [
+        ({}, 1),
+        ({"unit": "kBq/ml"}, 1000),
+        ({"unit": "{SUVbw}g/ml"}, None),
+        ({"TimezoneOffsetFromUTC": "-0500"}, 1),
+        ({"DecayCorrected": "NO"}, "not corrected for decay"),
+        ({"AttenuationCorrected": "NO"}, "attenuation"),
+        ({"DecayCorrectionDateTime": None}, "to what time"),
+        ({"unit": "{propcounts}/s"}, "units are PROPCPS"),
+    ],
+)
+def test_enhanced_pet_by_its_real_world_values(tmp_path: Path, changes: dict[str, object], factor: object) -> None:
+    path = enhanced(tmp_path, **changes)
+    assert io.read(path).native()[0] == pytest.approx(ACTIVITY * np.array(SLOPES))
+    if isinstance(factor, str):
+        with pytest.raises(UnitsError, match=factor):
+            io.read(path, units="suv")
+        return
+    image = io.read(path, units="suv")
+    right = ACTIVITY * np.array(SLOPES) if factor is None else expected(3600) * factor
+    assert image.native()[0] == pytest.approx(right, rel=1e-9)
+    if factor is not None:
+        assert "DecayCorrectionDateTime 11:30:00" in image.notes[-1]
 
 
 def test_counts_with_the_makers_factor(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ def read_file(request: Request) -> Image:
         count = frame_count(dataset)
         check_pixels(dataset, count, request)
         image = _image(dataset, count, request)
-        return in_suv(image, [dataset], request) if request.units == "suv" else image
+        if request.units != "suv":
+            return image
+        return in_suv(image, [headers.whole_header(dataset, index) for index in range(count)], request)
 
 
 def _image(dataset: Dataset, count: int, request: Request) -> Image:

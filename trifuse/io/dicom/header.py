@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from trifuse.image import PICTURE_AFFINE, Image, Modality, guess_modality
 from trifuse.io.arrays import LPS_TO_RAS
+from trifuse.io.dicom.units import real_world
 from trifuse.io.display import grey_if_equal, scan_window
-from trifuse.io.request import Request
+from trifuse.io.request import Request, one_line
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -53,6 +54,9 @@ _USED = (
     "PhotometricInterpretation",
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
+    "Units",
+    "RealWorldValueMappingSequence",
     "ModalityLUTSequence",
     "WindowCenter",
     "WindowWidth",
@@ -82,12 +86,7 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     for keyword in _USED:
         if keyword in dataset:
             header[keyword] = dataset[keyword]
-    groups = list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]
-    groups += list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[index : index + 1]
-    for group in groups:
-        for element in group:
-            if element.VR == "SQ" and element.value:
-                header.update(element.value[0])
+    _lay_groups(header, dataset, index)
     detectors = dataset.get("DetectorInformationSequence")
     if detectors and "ImagePositionPatient" in detectors[0]:
         header.ImageOrientationPatient = detectors[0].ImageOrientationPatient
@@ -95,6 +94,35 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
         step = index * float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 1)
         header.ImagePositionPatient = list(np.array(detectors[0].ImagePositionPatient, dtype=float) + step * normal)
     return header
+
+
+def whole_header(dataset: Dataset, index: int) -> Dataset:
+    """Header of frame `index` with all attributes but the pixels, functional groups laid over the object's own."""
+    from pydicom import Dataset as Flat
+
+    header = Flat()
+    header.file_meta = dataset.file_meta
+    for tag in dataset.keys():  # noqa: SIM118
+        if tag.group != 0x7FE0 and tag not in _GROUPS:
+            header[tag] = dataset[tag]
+    _lay_groups(header, dataset, index)
+    return header
+
+
+_GROUPS = (0x52009229, 0x52009230)
+"""Shared and per-frame functional groups."""
+
+
+def _lay_groups(header: Dataset, dataset: Dataset, index: int) -> None:
+    """Lays the functional groups of a frame over a header; a group of several items (real-world values) is kept."""
+    groups = list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]
+    groups += list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[index : index + 1]
+    for group in groups:
+        for element in group:
+            if element.keyword == "RealWorldValueMappingSequence":
+                header[element.tag] = element
+            elif element.VR == "SQ" and element.value:
+                header.update(element.value[0])
 
 
 def is_placed(header: Dataset) -> bool:
@@ -171,10 +199,13 @@ def voi_window(header: Dataset) -> tuple[float, float] | None:
 def rescaled(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
     """Native values of stored ones: slope and intercept, or the modality LUT.
 
-    Whole slopes and intercepts keep integers; others give float64.
+    Whole slopes and intercepts keep integers; others give float64. Objects with real-world values alone give these.
     """
     from pydicom.pixels import apply_modality_lut
 
+    mapping = real_world(header)
+    if mapping is not None:
+        return mapping.of(values)
     if header.get("ModalityLUTSequence"):
         return np.asarray(apply_modality_lut(values, header))
     slope, intercept = (_first(header.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
@@ -201,6 +232,9 @@ def as_image(
         InputError: if no value is finite.
     """
     values = narrowed(grey_if_equal(values))
+    mapping = real_world(header)
+    if mapping is not None and mapping.unit not in ("", "1"):
+        notes = (*notes, f"real-world values in {one_line(mapping.unit)}")
     made_by = modality(header, request)
     if header.get("PhotometricInterpretation") == "PALETTE COLOR" or int(header.get("SamplesPerPixel") or 1) > 1:
         window = _colour_window(values, header)

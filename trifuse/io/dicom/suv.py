@@ -4,23 +4,26 @@
 
 The header says to what time the scanner has corrected for decay. ADMIN: to the injection, so that the dose counts as it
 was injected. START: to the start of the scan, so that the dose is brought there, dose x 2^(-(start - injection) /
-half-life). Volumes without this correction are refused, since every slice then has a time of its own.
+half-life); see `trifuse.io.dicom.decay` for the times. Enhanced PET names that time itself. Volumes without this
+correction are refused, since every slice then has a time of its own.
 
-Sources: DICOM PS3.3 C.8.9.1 (PET series: Units, Decay Correction) and C.8.9.2 (isotope: dose, times, half-life);
-QIBA, FDG-PET/CT as an imaging biomarker, profile of 2013, appendix G (which time is the start of the scan).
+Sources: DICOM PS3.3 C.8.9.1 (PET series: Units, Decay Correction), C.8.9.2 (isotope: dose, times, half-life) and
+C.8.22 (Enhanced PET); Philips' conformance statements for (7053,1000) and (7053,1009).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trifuse.errors import UnitsError
 from trifuse.image import Image, Modality
+from trifuse.io.dicom import clock
+from trifuse.io.dicom.decay import SAME_VALUE, NoSUVError, Wait, number, wait
+from trifuse.io.dicom.units import activity_units
 from trifuse.io.request import Request, one_line
 
 if TYPE_CHECKING:
@@ -29,18 +32,18 @@ if TYPE_CHECKING:
 _SMALLEST_DOSE = 1e5
 """Bq; a smaller number is a dose in MBq, against the standard."""
 
-_MOST_HALF_LIVES = 20
-"""Between injection and scan; beyond, nothing is left and a date must be wrong."""
+_HEAVIEST_KG = 1000
+"""A greater weight was written in grams."""
 
-_DAY = timedelta(days=1)
+_FORMULA = "SUVbw = Bq/ml x weight / dose"
 
 
-def in_suv(image: Image, datasets: Sequence[Dataset], request: Request) -> Image:
+def in_suv(image: Image, frames: Sequence[Dataset], request: Request) -> Image:
     """The PET in SUVbw, pixels and window alike; other modalities, and PET that is in SUVbw already, as they are.
 
     Args:
         image: native values as the headers rescale them.
-        datasets: the files of the series; they say the times of each slice.
+        frames: header of every frame of the series, with all its attributes at the top level; they say the times.
 
     Raises:
         UnitsError: if the headers do not allow it, with the reason.
@@ -48,8 +51,8 @@ def in_suv(image: Image, datasets: Sequence[Dataset], request: Request) -> Image
     if image.modality is not Modality.PET:
         return image
     try:
-        factor, note = _factor(datasets)
-    except _NoSUVError as reason:
+        factor, note = _factor(frames)
+    except NoSUVError as reason:
         raise UnitsError(
             f"{request.origin}: cannot be turned into SUV: {reason}; read it in its own units instead"
         ) from None
@@ -63,104 +66,148 @@ def in_suv(image: Image, datasets: Sequence[Dataset], request: Request) -> Image
     )
 
 
-class _NoSUVError(Exception):
-    """What is missing, in words."""
-
-
-def _factor(datasets: Sequence[Dataset]) -> tuple[float, str]:
-    """What native values are multiplied by, and a note."""
-    first = datasets[0]
-    units = str(first.get("Units") or "")
+def _factor(frames: Sequence[Dataset]) -> tuple[float, str]:
+    """What native values are multiplied by, and a note of what it rests on."""
+    first = frames[0]
+    units = activity_units(first)
     if units == "GML":
         kind = str(first.get("SUVType") or "BW")
         if kind != "BW":
-            raise _NoSUVError(f"its values are SUV by another body measure already ({one_line(kind)})")
-        return 1.0, "values are SUVbw as stored"
+            raise NoSUVError(f"its values are SUV by another body measure already ({one_line(kind)})")
+        return 1.0, "values are SUVbw as stored (units GML)"
     if units == "CNTS":
-        return _philips(datasets), "counts turned into SUVbw by the maker's factor"
-    if units != "BQML":
-        raise _NoSUVError(f"its units are {one_line(units)}, not BQML" if units else "its header names no units")
-    listed = first.get("CorrectedImage") or []
-    corrected = {listed} if isinstance(listed, str) else set(listed)
-    correction = str(first.get("DecayCorrection") or "")
-    if correction not in ("START", "ADMIN") or (corrected and "DECY" not in corrected):
-        raise _NoSUVError("it is not corrected for decay, or does not say to what time")
-    if corrected and "ATTN" not in corrected:
-        raise _NoSUVError("it is not corrected for attenuation")
+        return _philips(frames)
+    if units not in ("BQML", "KBQML"):
+        raise NoSUVError(f"its units are {one_line(units)}, not BQML" if units else "its header names no units")
+    factor, told = _by_formula(frames)
+    return factor * (1000 if units == "KBQML" else 1), f"Bq/ml turned into SUVbw: {told}"
+
+
+def _by_formula(frames: Sequence[Dataset]) -> tuple[float, str]:
+    """The factor from Bq/ml to SUVbw, and what it rests on."""
+    first = frames[0]
+    correction = _correction(first)
     grams = 1000 * _positive(first, "PatientWeight", "the patient's weight")
-    isotope = (first.get("RadiopharmaceuticalInformationSequence") or [None])[0]
-    if isotope is None:
-        raise _NoSUVError("its header says nothing of the injected tracer")
+    if grams > 1000 * _HEAVIEST_KG:
+        raise NoSUVError("the patient's weight is not in kilograms (PatientWeight)")
+    isotope = _isotope(first)
     dose = _positive(isotope, "RadionuclideTotalDose", "the injected dose")
     if dose < _SMALLEST_DOSE:
-        raise _NoSUVError(f"a dose of {dose:g} Bq is none (written in MBq?)")
-    if correction == "ADMIN":
-        return grams / dose, "Bq/ml turned into SUVbw (decay corrected to the injection)"
+        raise NoSUVError(f"a dose of {dose:g} Bq is none (written in MBq?)")
+    if correction.to_injection:
+        return grams / dose, f"{_FORMULA}, decay corrected to the injection ({correction.source})"
     half_life = _positive(isotope, "RadionuclideHalfLife", "the half-life")
-    waited = _waited(datasets, isotope, half_life)
-    left = dose * 2 ** (-waited / half_life)
-    return grams / left, f"Bq/ml turned into SUVbw (decay corrected to the scan, {waited / 60:.0f} min after injection)"
+    waited = wait(frames, isotope, half_life, correction.reference)
+    return grams / (dose * 2 ** (-waited.seconds / half_life)), _told(correction, waited, half_life)
 
 
-def _philips(datasets: Sequence[Dataset]) -> float:
-    """The factor from counts to SUVbw in Philips' private attribute (7053,1000)."""
-    told = {float(dataset[0x7053, 0x1000].value) for dataset in datasets if (0x7053, 0x1000) in dataset}
-    if len(told) != 1 or not all(factor > 0 for factor in told):
-        raise _NoSUVError("its values are counts, without the maker's factor to SUV")
-    return told.pop()
+def _told(correction: _Correction, waited: Wait, half_life: float) -> str:
+    return (
+        f"{_FORMULA} x 2^(wait / half-life), decay corrected to the scan ({correction.source}), "
+        f"wait {waited.text}, half-life {half_life:g} s"
+    )
+
+
+@dataclass(frozen=True)
+class _Correction:
+    """To what time values are corrected for decay.
+
+    Attributes:
+        to_injection: whether it is the time of injection.
+        source: the attribute that says so.
+        reference: the time itself, where the header tells it.
+    """
+
+    to_injection: bool
+    source: str
+    reference: clock.Moment | None = None
+
+
+def _correction(first: Dataset) -> _Correction:
+    """How the header says that values are corrected for decay and attenuation."""
+    listed = first.get("CorrectedImage") or []
+    corrected = {listed} if isinstance(listed, str) else set(listed)
+    kind, flag = str(first.get("DecayCorrection") or ""), str(first.get("DecayCorrected") or "")
+    if (corrected and "ATTN" not in corrected) or str(first.get("AttenuationCorrected") or "YES") != "YES":
+        raise NoSUVError("it is not corrected for attenuation")
+    if (corrected and "DECY" not in corrected) or (flag and flag != "YES"):
+        raise NoSUVError("it is not corrected for decay")
+    reference = clock.moment(first.get("DecayCorrectionDateTime"), "DecayCorrectionDateTime", clock.zone_of(first))
+    if reference is not None and kind in ("", "START"):
+        return _Correction(False, "DecayCorrectionDateTime", reference)
+    if kind not in ("START", "ADMIN"):
+        raise NoSUVError("it is not corrected for decay, or does not say to what time")
+    return _Correction(kind == "ADMIN", f"DecayCorrection {kind}")
+
+
+def _isotope(first: Dataset) -> Dataset:
+    """The item of the injected tracer.
+
+    Raises:
+        NoSUVError: if there is none, or there are several of different doses or times.
+    """
+    items = list(first.get("RadiopharmaceuticalInformationSequence") or [])
+    if not items:
+        raise NoSUVError("its header says nothing of the injected tracer")
+    names = ("RadionuclideTotalDose", "RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime")
+    if len({tuple(str(item.get(name) or "") for name in names) for item in items}) > 1:
+        raise NoSUVError(f"its header names {len(items)} injections of different doses or times")
+    found: Dataset = items[0]
+    return found
+
+
+def _philips(frames: Sequence[Dataset]) -> tuple[float, str]:
+    """Factor from counts: Philips' own to SUVbw (7053,1000), or its factor to Bq/ml (7053,1009) and the formula."""
+    to_suv, to_activity = (_philips_factor(frames, element) for element in (0x00, 0x09))
+    if not to_suv and not to_activity:
+        raise NoSUVError("its values are counts, without the maker's factor to SUV")
+    if not to_activity:
+        return to_suv, "counts turned into SUVbw by the maker's factor (7053,1000)"
+    try:
+        factor, told = _by_formula(frames)
+    except NoSUVError:
+        if not to_suv:
+            raise
+        return to_suv, "counts turned into SUVbw by the maker's factor (7053,1000)"
+    if not to_suv:
+        return to_activity * factor, f"counts turned into Bq/ml by the maker's factor (7053,1009), then into {told}"
+    if abs(to_activity * factor / to_suv - 1) > SAME_VALUE:
+        raise NoSUVError(
+            f"the maker's factor (7053,1000) makes SUV of {to_suv:g} per count, its factor to Bq/ml (7053,1009) with "
+            f"dose, weight and times {to_activity * factor:g}"
+        )
+    return to_suv, "counts turned into SUVbw by the maker's factor (7053,1000), which the formula confirms"
+
+
+def _philips_factor(frames: Sequence[Dataset], element: int) -> float:
+    """A factor of Philips' private group of PET; 0 where it is missing, empty or zero.
+
+    Raises:
+        NoSUVError: if it changes from slice to slice.
+    """
+    told = {_private_number(frame, element) for frame in frames} - {0.0}
+    if len(told) > 1 or any(factor < 0 for factor in told):
+        raise NoSUVError(f"the maker's factor (7053,10{element:02X}) changes from slice to slice")
+    return told.pop() if told else 0.0
+
+
+def _private_number(dataset: Dataset, element: int) -> float:
+    try:
+        value: Any = dataset.private_block(0x7053, "Philips PET Private Group")[element].value
+    except KeyError:
+        # Those who take names out of headers often take the name of the private group too.
+        value = dataset[0x7053, 0x1000 + element].value if (0x7053, 0x1000 + element) in dataset else None
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace").strip(" \0")
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return found if np.isfinite(found) else 0.0
 
 
 def _positive(holder: Dataset, keyword: str, what: str) -> float:
-    value = holder.get(keyword)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = 0.0
-    if not (np.isfinite(number) and number > 0):
-        raise _NoSUVError(f"{what} is not in its header ({keyword})")
-    return number
-
-
-def _waited(datasets: Sequence[Dataset], isotope: Dataset, half_life: float) -> float:
-    """Seconds from injection to the start of the scan.
-
-    The scan starts at the series' time, which the standard makes the reference of all frames, unless that is later than
-    the first acquisition (some workstations write the time of processing there). An injection that tells only its
-    time of day was the last one before the scan.
-    """
-    acquired = [moment for dataset in datasets if (moment := _when(dataset, "Acquisition")) is not None]
-    series = _when(datasets[0], "Series")
-    starts = acquired if series is None else [series, *acquired]
-    if not starts:
-        raise _NoSUVError("the start of the scan is not in its header (SeriesDate and SeriesTime)")
-    start = min(starts)
-    injected = _moment(isotope.get("RadiopharmaceuticalStartDateTime"))
-    if injected is None:
-        clock = _moment(f"{start:%Y%m%d}{isotope.get('RadiopharmaceuticalStartTime') or ''}", time_needed=True)
-        if clock is None:
-            raise _NoSUVError("the time of injection is not in its header (RadiopharmaceuticalStartTime)")
-        injected = clock if clock <= start else clock - _DAY
-    waited = (start - injected).total_seconds()
-    if not 0 <= waited <= _MOST_HALF_LIVES * half_life:
-        raise _NoSUVError(f"injection and scan lie {waited / 3600:.1f} hours apart by its header")
-    return waited
-
-
-def _when(dataset: Dataset, event: str) -> datetime | None:
-    """Moment of an event by its date-time attribute, or its date and time."""
-    whole = _moment(dataset.get(f"{event}DateTime"))
-    date, time = dataset.get(f"{event}Date"), dataset.get(f"{event}Time")
-    return whole or (_moment(f"{date}{time}", time_needed=True) if date and time else None)
-
-
-def _moment(value: Any, *, time_needed: bool = False) -> datetime | None:
-    """DICOM's YYYYMMDD[HHMMSS[.F]] as a moment, None if it is none; an offset from UTC is left out on all sides."""
-    text = str(value or "").split("+")[0].split("-")[0].strip()
-    digits, _, fraction = text.partition(".")
-    if len(digits) < (10 if time_needed else 8) or not digits.isdecimal():
-        return None
-    try:
-        moment = datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
-    return moment + timedelta(seconds=float(f"0.{fraction or 0}"))
+    found = number(holder, keyword)
+    if not found > 0:
+        raise NoSUVError(f"{what} is not in its header ({keyword})")
+    return found
