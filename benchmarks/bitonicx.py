@@ -19,7 +19,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-from trifuse import colour
+from trifuse.core import colour
+from trifuse.core.random import Random
 from trifuse.filters import pulse_coupled as neurons
 from trifuse.filters.anisotropic import anisotropic_gaussian, directional_terms, distance_weights
 from trifuse.filters.bitonic import ALPHA, Bitonic, bitonic, bitonic_layers
@@ -29,7 +30,6 @@ from trifuse.filters.salience import majority
 from trifuse.filters.structure_tensor import Plane, StructureTensor, structure_tensor
 from trifuse.filters.threads import threads
 from trifuse.methods.bitonicx import LAYERING, BitonicX, LumaLayers, fuse_greys, fuse_luma, luma_layers
-from trifuse.random import Random
 
 SIZE = 256
 HALF, THRESHOLD, CENTILE = 15, 3.0, 0.08

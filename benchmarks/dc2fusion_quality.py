@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trifuse.core.image import Image
 from trifuse.fusion import fuse
-from trifuse.image import Image
 from trifuse.metrics.evaluate import evaluate
 from trifuse.train.dc2fusion import read
 from trifuse.train.losses.dc2fusion import similarities

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet, embedded
-from trifuse.random import Random
 
 
 class Original:

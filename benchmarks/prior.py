@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from benchmarks.denoisers import psnr, test_images
+from trifuse.core.random import Random
 from trifuse.diffusion.prior import Prior, load_prior
 from trifuse.diffusion.schedule import level_of_noise
 from trifuse.methods import get
 from trifuse.methods.base import Method
 from trifuse.metrics.evaluate import evaluate
 from trifuse.nets import dncnn
-from trifuse.random import Random
 
 Array = NDArray[np.float64]
 Denoise = Callable[[Array, float], Array]

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet

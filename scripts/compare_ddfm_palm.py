@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from scipy.io import loadmat
 
+from trifuse.core.random import Random
 from trifuse.filters.palm import Array, Pair
 from trifuse.methods import get
 from trifuse.methods.base import Method, configure
 from trifuse.metrics import evaluate
-from trifuse.random import Random
 
 METRICS = ["en", "sd", "mi@palm", "vif", "ssim@palm", "qabf"]
 SETS = {

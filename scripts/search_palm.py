@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from scipy.io import loadmat
 
+from trifuse.core.resize import matlab
 from trifuse.filters import palm, palm_corrected
 from trifuse.filters.palm import Array, Pair, Weights
 from trifuse.metrics import evaluate
 from trifuse.nets import dncnn
-from trifuse.resize import matlab
 
 METRICS = ["en", "sd", "mi@palm", "vif", "ssim@palm", "sf", "scd", "qabf", "qabf@palm"]
 JUDGED = METRICS[:-1]

@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--methods")
     parser.add_argument("--all-rows", action="store_true", help="every row, to docs/tfs-diff-all-rows.md")
     given = parser.parse_args()
-    chosen = recipe.narrowed(recipe.load(ROOT / "recipes/bench-table1.yaml"), given.limit, given.methods)
+    chosen = recipe.narrowed(recipe.load(ROOT / "trifuse/recipes/bench/table1.yaml"), given.limit, given.methods)
     rows = run.run(chosen, given.data, given.run, workers=given.workers)
     table = pd.DataFrame(rows)
     scores = calibration.split(table)[0]

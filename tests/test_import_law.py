@@ -1,4 +1,4 @@
-"""Imports go one way: from the command line down to the image, never up; and the command line starts light."""
+"""Imports go one way: from the command line down to the core, never up, never in a circle; and it starts light."""
 
 from __future__ import annotations
 
@@ -12,70 +12,108 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "trifuse"
 
 FLOORS = [
-    {"errors", "cores", "memory", "progress", "random", "registry", "image", "__init__"},
-    {"colour", "resize", "io", "metrics", "weights", "samples", "tables"},
-    {"geometry"},
-    {"itk", "similarity", "deformation"},
-    {"register", "filters", "diffusion", "nets"},
+    {"core"},
+    {"weights", "samples"},
+    {"io", "align", "metrics"},
+    {"filters", "nets", "diffusion"},
     {"methods"},
-    {"slicing"},
-    {"adaptation"},
     {"fusion"},
-    {"evaluation"},
-    {"report", "bench", "prepare", "train", "cohort", "comparison"},
-    {"cli", "web"},
+    {"bench", "prepare", "train", "report"},
+    {"cli"},
 ]
-"""Rooms from the ground up; a room may use its own floor and those below."""
+"""Packages from the ground up; a package may use its own floor and those below."""
 
-ALLOWED = {("image", "io"), ("geometry", "register")}
-"""`Image.of` is the constructor from paths and foreign objects, and `align` offers registration: each hands over when
-it is called, so that neither loads what it does not need."""
+FRONT_DOOR = PACKAGE / "__init__.py"
+"""It loads every package lazily and is used by none."""
 
 HEAVY = ["torch", "numba", "matplotlib", "SimpleITK", "scipy", "nibabel", "pydicom", "highdicom", "pandas", "pydantic"]
 
 
-def room(module: str) -> str:
-    """The room a module `trifuse.x.y` lives in."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 else "__init__"
+def files() -> list[Path]:
+    """Every Python file of the package but its front door."""
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != FRONT_DOOR]
 
 
-def floor(name: str) -> int:
-    """Height of a room."""
-    found = [height for height, rooms in enumerate(FLOORS) if name in rooms]
+def floor(path: Path) -> int:
+    """Height of the package that a file belongs to."""
+    name = path.relative_to(PACKAGE).parts[0]
+    found = [height for height, packages in enumerate(FLOORS) if name in packages]
     assert found, f"trifuse/{name} stands on no floor: add it to FLOORS"
     return found[0]
 
 
-def imports(path: Path) -> set[str]:
-    """Rooms that a file imports, anywhere in it, other than for types alone."""
+def module_file(dotted: str) -> Path | None:
+    """File of a module `trifuse.x.y`, None if there is none of that name."""
+    path = PACKAGE.joinpath(*dotted.split(".")[1:])
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+def imports(path: Path) -> set[Path]:
+    """Files of the package that a file imports, anywhere in it, other than for types alone."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
-    rooms = set()
+    found: set[Path | None] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            rooms |= {room(alias.name) for alias in node.names if alias.name.startswith("trifuse")}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trifuse"):
-            if node.module == "trifuse":
-                rooms |= {alias.name for alias in node.names if alias.name != "__version__"}
-            else:
-                rooms.add(room(str(node.module)))
-    return rooms
+            found |= {module_file(alias.name) for alias in node.names if alias.name.startswith("trifuse")}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "trifuse":
+            for alias in node.names:
+                found.add(module_file(f"{node.module}.{alias.name}") or module_file(str(node.module)))
+    return {file for file in found if file not in (None, path)}  # type: ignore[misc]
 
 
-def files() -> list[Path]:
-    """Every Python file of the package but its front door, which loads its rooms lazily."""
-    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+def circles() -> list[list[str]]:
+    """Groups of files that import each other, directly or round corners (Tarjan's strongly connected components)."""
+    graph = {path: imports(path) for path in files()}
+    order: dict[Path, int] = {}
+    low: dict[Path, int] = {}
+    stack: list[Path] = []
+    found: list[list[str]] = []
+
+    def visit(path: Path) -> None:
+        order[path] = low[path] = len(order)
+        stack.append(path)
+        for there in graph.get(path, set()):
+            if there not in order:
+                visit(there)
+                low[path] = min(low[path], low[there])
+            elif there in stack:
+                low[path] = min(low[path], order[there])
+        if low[path] == order[path]:
+            group = [stack.pop()]
+            while group[-1] != path:
+                group.append(stack.pop())
+            if len(group) > 1:
+                found.append(sorted(str(p.relative_to(PACKAGE)) for p in group))
+
+    for path in graph:
+        if path not in order:
+            visit(path)
+    return found
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_never_go_up(path: Path) -> None:
-    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     for there in imports(path):
-        allowed = floor(there) <= floor(here) or (here, there) in ALLOWED
-        assert allowed, f"{path.relative_to(PACKAGE)} ({here}) must not import {there}, which stands above it"
+        assert there != FRONT_DOOR, f"{path.relative_to(PACKAGE)} must import from a package, not from the front door"
+        up = floor(there) > floor(path)
+        assert not up, f"{path.relative_to(PACKAGE)} must not import {there.relative_to(PACKAGE)} above it"
+
+
+def test_metrics_need_only_the_core() -> None:
+    for path in PACKAGE.glob("metrics/**/*.py"):
+        assert {there.relative_to(PACKAGE).parts[0] for there in imports(path)} <= {"core", "metrics", "weights"}
+
+
+def test_imports_never_go_round() -> None:
+    assert circles() == []
+
+
+def test_the_law_names_only_what_exists() -> None:
+    named = set().union(*FLOORS)
+    assert named == {path.relative_to(PACKAGE).parts[0] for path in files()}
 
 
 def test_help_loads_nothing_heavy() -> None:

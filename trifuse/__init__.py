@@ -13,28 +13,28 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from trifuse.core.version import __version__
+
 if TYPE_CHECKING:
     from trifuse import methods, metrics
-    from trifuse.comparison import compare
-    from trifuse.errors import TrifuseError
-    from trifuse.evaluation import evaluate
+    from trifuse.core.errors import TrifuseError
+    from trifuse.core.image import Image, Modality
     from trifuse.fusion import Fused, fuse
-    from trifuse.image import Image, Modality
+    from trifuse.fusion.compare import compare
     from trifuse.io import read
-
-__version__ = "0.1.0"
+    from trifuse.metrics.images import evaluate
 
 _HOMES = {
     "Fused": "fusion",
-    "Image": "image",
-    "Modality": "image",
-    "TrifuseError": "errors",
-    "compare": "comparison",
-    "evaluate": "evaluation",
+    "Image": "core.image",
+    "Modality": "core.image",
+    "TrifuseError": "core.errors",
+    "compare": "fusion.compare",
+    "evaluate": "metrics.images",
     "fuse": "fusion",
     "read": "io",
 }
-_ROOMS = ("methods", "metrics")
+_PACKAGES = ("methods", "metrics")
 
 __all__ = [
     "Fused",
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return import_module(f"trifuse.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'trifuse' has no attribute {name!r}")

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from trifuse import evaluation
 from trifuse.bench import cases, fingerprints, recipe, report, run, summary, tables
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
+from trifuse.core.image import Image
 from trifuse.fusion import fuse
-from trifuse.image import Image
+from trifuse.metrics import images as evaluation
 
 PATIENTS = ("p1", "p1", "p2", "p2", "p3", "p3")
 
@@ -346,7 +346,7 @@ def test_missing_things_are_named(study: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(Path(__file__).resolve().parents[2].glob("recipes/bench-*.yaml")), ids=lambda p: p.name
+    "path", sorted(Path(__file__).resolve().parents[2].glob("trifuse/recipes/bench/*.yaml")), ids=lambda p: p.name
 )
 def test_shipped_recipes_are_valid(path: Path) -> None:
     from trifuse import methods

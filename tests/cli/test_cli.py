@@ -89,7 +89,7 @@ def test_fuse_answers_programs_in_json(pictures: list[Path], tmp_path: Path) -> 
 def test_uncertainty_is_exact_and_can_be_read(pictures: list[Path], tmp_path: Path, name: str) -> None:
     from trifuse import io
     from trifuse.cli.fuse import _write_uncertainty
-    from trifuse.image import Image
+    from trifuse.core.image import Image
 
     spread = np.linspace(0, 0.01, 40 * 36, dtype=np.float32).reshape(1, 40, 36)
     written = _write_uncertainty(Image(spread), tmp_path / name, 8)

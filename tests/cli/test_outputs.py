@@ -54,7 +54,7 @@ def pictures(tmp_path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("film", ["fly.gif", "fly.apng"])
 @pytest.mark.parametrize("axis", [0, 2])
-def test_planes_and_flight_of_a_volume(run, volumes: list[Path], tmp_path: Path, film: str, axis: int) -> None:  # type: ignore[no-untyped-def]
+def test_planes_and_cine_of_a_volume(run, volumes: list[Path], tmp_path: Path, film: str, axis: int) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "new"
     asked = ["--picture", out / "planes.png", "--gif", out / film, "--axis", axis]
     code, told = run("fuse", *volumes, "-o", out / "fused.nii.gz", "-m", "mean", *asked)
@@ -66,9 +66,9 @@ def test_planes_and_flight_of_a_volume(run, volumes: list[Path], tmp_path: Path,
     columns = np.array_split(pixels, 3, axis=1)  # two sources and the result
     assert all(column.max() > 150 for column in columns)
     assert (np.ptp(pixels, axis=2) > 60).any()  # letters and crosshair are yellow
-    with Pillow.open(out / film) as flight:
-        width, height = flight.size
-        assert flight.n_frames == SIZE[axis]
+    with Pillow.open(out / film) as cine:
+        width, height = cine.size
+        assert cine.n_frames == SIZE[axis]
     assert (width, height) == ((20, 24) if axis == 2 else (24, 30))  # slices stand upright, 3 mm high each
 
 
@@ -95,8 +95,8 @@ OUTPUTS += [
         (["-o", out, "--picture", "x"], "no picture can be written"),
         (["-o", out, "--picture", "file/x.png"], "file is no folder"),
         (["-o", out, "--picture", "there"], "no picture can be written"),
-        (["-o", out, "--gif", "x.png"], "a flight is written as"),
-        (["-o", out, "--gif", "x"], "a flight is written as"),
+        (["-o", out, "--gif", "x.png"], "a cine is written as"),
+        (["-o", out, "--gif", "x"], "a cine is written as"),
         (["-o", out, "--gif", "file/x.gif"], "file is no folder"),
         (["-o", out, "--keep-patient", "there"], "only DICOM keeps patient data"),
         (["-o", "f.dcm", "--keep-patient", "absent"], "there is no such file"),

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from tests.prepare.studies import mr_series, pet_series, table
 from trifuse.cli.app import app
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 
 
 def test_failures_are_told_and_give_exit_code_3(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tests.diffusion.test_prior import own
 from trifuse import io
 from trifuse.cli.app import app
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
 
 
 def test_a_sheet_is_written(tmp_path: Path) -> None:

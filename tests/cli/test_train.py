@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tests.prepare.studies import MR, MR_SIZE, PET, PET_SIZE, head, mr_series, nifti, pet_series, table
 from trifuse.cli.app import app as whole
 from trifuse.cli.train import train
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.fusion import fuse
 
 app = typer.Typer()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from trifuse.core.errors import OptionError, WeightsError
 from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import brightest, to_display
-from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.fusion_rule import FusionRule
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train.export import read, write

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from trifuse.core.errors import OptionError, WeightsError
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, drawn, load_prior, sheet
-from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from trifuse.core.errors import OptionError
+from trifuse.core.random import Random
 from trifuse.diffusion import schedule
 from trifuse.diffusion.denoiser import PREDICTIONS, NetworkDenoiser, noised, prediction, sigma
 from trifuse.diffusion.samplers import (
@@ -25,8 +27,6 @@ from trifuse.diffusion.samplers import (
     sample,
 )
 from trifuse.diffusion.schedule import Schedule
-from trifuse.errors import OptionError
-from trifuse.random import Random
 
 MEAN, SPREAD = 0.3, 0.4
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trifuse.core.errors import OptionError
 from trifuse.diffusion import schedule
 from trifuse.diffusion.schedule import Schedule
-from trifuse.errors import OptionError
 
 
 def test_scales_are_inverse() -> None:

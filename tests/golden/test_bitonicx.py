@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 import trifuse
 from tests.golden import goldens
-from trifuse import colour
+from trifuse.core import colour
+from trifuse.core.random import Random
 from trifuse.filters.anisotropic import anisotropic_gaussian
 from trifuse.filters.bitonic import Bitonic, bitonic_layers
 from trifuse.filters.multiresolution import multiresolution_bitonic
@@ -29,7 +30,6 @@ from trifuse.filters.rank_opening import range_opening, rank_opening, shape_rank
 from trifuse.filters.salience import clarity, majority, salience
 from trifuse.filters.structure_tensor import StructureTensor, gaussian, gradients, structure_tensor
 from trifuse.methods.bitonicx import clarities, fuse_greys, fuse_luma, luma_layers
-from trifuse.random import Random
 
 KINDS = (
     "tensor_", "aniso_", "xrank_", "rank_", "svrank_", "noise_", "pyramid_", "xbitonic_", "mxbitonic_", "papcnn_",

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from tests.golden.goldens import assert_close, check_topic, each, files
 from tests.golden.recipes import digest, meta_shapes, stream
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.nets.cddfuse import CDDFuse, from_state
 from trifuse.nets.state import flat
-from trifuse.random import Random
 from trifuse.train.losses import cddfuse as losses
 from trifuse.weights import load
 

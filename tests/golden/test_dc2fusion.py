@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tests.golden.fsim import fsim
 from tests.golden.goldens import check_topic, each
 from tests.golden.recipes import shapes_of
+from trifuse.core.random import Random
 from trifuse.methods import dilran, get
 from trifuse.methods.dc2fusion import RULES
 from trifuse.metrics.mi import ten_bins
@@ -22,7 +23,6 @@ from trifuse.metrics.q_mi import hundred_bins
 from trifuse.metrics.ssim import ssim
 from trifuse.nets.dc2fusion import CrossBlock, DC2Fusion, grid_of, sampled
 from trifuse.nets.dc2fusion_layers import first, padded
-from trifuse.random import Random
 from trifuse.train.brain_cubes import cubes, resized
 from trifuse.train.losses import dc2fusion as losses
 from trifuse.train.losses.ssim import similarity

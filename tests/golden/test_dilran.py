@@ -14,11 +14,11 @@ from torch import Tensor
 
 from tests.golden.fsim import fsim
 from tests.golden.goldens import GOLDEN, SHARED, check_topic, each, fixed
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.methods.dilran import RULES, largest_nuclear_norm
 from trifuse.nets.dilran import DILRAN, from_state
 from trifuse.nets.state import trained
-from trifuse.random import Random
 from trifuse.train.losses import dilran as losses
 from trifuse.train.losses.ssim import similarity
 

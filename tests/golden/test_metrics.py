@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from tests.golden.goldens import SHARED, check_topic, each
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.metrics import get
 from trifuse.metrics.base import Case, case_of
 from trifuse.metrics.fmi import wavelets

@@ -16,12 +16,12 @@ from scipy import fft
 
 import trifuse
 from tests.golden import goldens
+from trifuse.core.resize import matlab
 from trifuse.filters import link, palm
 from trifuse.filters.fourier_sr import blur_spectrum, gaussian_kernel
 from trifuse.filters.palm import ML, PY, Pair, Solution, Variant
 from trifuse.methods.palm import PALM
 from trifuse.nets import dncnn
-from trifuse.resize import matlab
 
 KINDS = ("dncnn_", "resize_cubic", "palm_", "readme_metrics")
 TAUS = {"t42": (2e-4, 1e-4), "t24": (1e-4, 2e-4)}

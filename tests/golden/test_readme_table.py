@@ -16,8 +16,8 @@ import pytest
 
 from tests.golden.goldens import SHARED, each
 from trifuse.bench import cases
-from trifuse.evaluation import evaluate
-from trifuse.image import Image
+from trifuse.core.image import Image
+from trifuse.metrics.images import evaluate
 from trifuse.metrics.protocols import PROTOCOLS
 
 NAMES = PROTOCOLS["ddfm-palm"].metrics

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from tests.golden.goldens import assert_close, check_topic, each
 from tests.golden.recipes import by_key, meta_shapes
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.methods.swinfuse import activity, blended
 from trifuse.nets.swinfuse import SwinFuse, from_state
-from trifuse.random import Random
 from trifuse.train.losses import swinfuse as losses
 
 

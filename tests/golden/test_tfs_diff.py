@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.golden.goldens import assert_close, check_topic, each
-from trifuse import resize
+from trifuse.core import resize
 from trifuse.diffusion import losses
 from trifuse.diffusion.conditions import enlarged, picture
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction, noised

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from tests.golden.goldens import check_topic, each
 from tests.golden.recipes import digest, meta_shapes, stream
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.methods.tgfuse import padded_reference
 from trifuse.nets import vgg
 from trifuse.nets.tgfuse import TGFuse, from_state
-from trifuse.random import Random
 from trifuse.train.losses import tgfuse as losses
 from trifuse.train.losses.ssim import similarity
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from tests.golden.goldens import GOLDEN, SHARED, check_topic, each, files
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.nets.state import trained
 from trifuse.nets.u2fusion import from_state
-from trifuse.random import Random
 from trifuse.train.losses import u2fusion as losses
 
 LOSS = "loss"

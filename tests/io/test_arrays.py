@@ -10,8 +10,8 @@ import torch
 from PIL import Image as Pillow
 
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import PICTURE_AFFINE, Image, Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import PICTURE_AFFINE, Image, Modality
 from trifuse.io import arrays
 
 RNG = np.random.default_rng(6)

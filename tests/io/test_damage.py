@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.io.makers import save_series, valid_files
 from trifuse import io
-from trifuse.errors import TrifuseError
-from trifuse.image import Image
+from trifuse.core.errors import TrifuseError
+from trifuse.core.image import Image
 
 BOUNDED = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -13,8 +13,8 @@ from PIL import Image as Pillow
 
 from tests.io.makers import valid_files
 from trifuse import io
-from trifuse.errors import InputError, OptionError
-from trifuse.image import Image
+from trifuse.core.errors import InputError, OptionError
+from trifuse.core.image import Image
 from trifuse.io import picture as picture_io
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import Image, Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image, Modality
 
 RNG = np.random.default_rng(4)
 AFFINE = np.array([[-2, 0.1, 0, 30], [0.2, 0, 2.5, -40], [0, 3, 0.1, 10], [0, 0, 0, 1.0]])

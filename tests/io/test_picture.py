@@ -14,8 +14,8 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import Image, Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image, Modality
 
 RNG = np.random.default_rng(2)
 GREY = RNG.integers(0, 256, (13, 11), dtype=np.uint8)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image as Pillow
 
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import Modality
 
 
 def slices(folder: Path) -> list[pydicom.Dataset]:

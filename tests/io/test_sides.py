@@ -16,7 +16,7 @@ import SimpleITK
 
 from tests.io.makers import LPS, dicom_slice
 from trifuse import io
-from trifuse.image import Image
+from trifuse.core.image import Image
 from trifuse.io import arrays
 
 SIZE = (4, 5, 6)

@@ -13,8 +13,8 @@ import tifffile
 from PIL import Image as Pillow
 
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import Image
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image
 
 RNG = np.random.default_rng(3)
 DEEP = RNG.integers(0, 4096, (9, 7), dtype=np.uint16)

@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 import trifuse
 from trifuse import Image, io
-from trifuse.errors import InputError, OptionError
-from trifuse.io.animation import write_flight
+from trifuse.core.errors import InputError, OptionError
+from trifuse.report.cine import write_flight
 
 AFFINE = np.array([[-1.5, 0, 0, 20], [0, 2, 0, -30], [0, 0, 4, -15], [0, 0, 0, 1]])
 

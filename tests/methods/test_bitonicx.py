@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 import trifuse
-from trifuse import colour
-from trifuse.errors import OptionError
+from trifuse.core import colour
+from trifuse.core.errors import OptionError
+from trifuse.core.random import Random
 from trifuse.methods.bitonicx import BitonicX, fuse_greys, fuse_luma, luma_layers, score
-from trifuse.random import Random
 
 SIZE = (39, 46)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.methods.untrained import checkpoint, fused, pictures
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
 from trifuse.methods import get
 from trifuse.methods.base import configure
 from trifuse.methods.cddfuse import CDDFuse

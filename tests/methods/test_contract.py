@@ -10,13 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from trifuse.adaptation import Settings, run
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.image import PICTURE_AFFINE, Image, scaled_affine
+from trifuse.core.random import Random
 from trifuse.fusion import Fused, fuse
-from trifuse.image import PICTURE_AFFINE, Image, scaled_affine
+from trifuse.fusion.adapt import Settings, run
 from trifuse.methods import get, names
 from trifuse.methods.base import Method, Spread, configure
-from trifuse.random import Random
 
 SLICE, VOLUME = (37, 45), (9, 10, 11)
 

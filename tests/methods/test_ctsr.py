@@ -10,7 +10,7 @@ import scipy.io
 from numpy.typing import NDArray
 
 import trifuse
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.filters.sparse_coding import overcomplete_dct
 
 

@@ -10,15 +10,15 @@ import torch
 
 from tests.methods.untrained import checkpoint
 from trifuse import samples
-from trifuse.adaptation import Settings, run
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.image import Image, Modality
+from trifuse.core.random import Random
 from trifuse.fusion import fuse
-from trifuse.image import Image, Modality
+from trifuse.fusion.adapt import Settings, run
 from trifuse.methods import get
 from trifuse.methods.base import Method, configure
 from trifuse.nets.dc2fusion import DC2Fusion
 from trifuse.nets.dc2fusion_corrected import DC2FusionCorrected, from_state
-from trifuse.random import Random
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tests.diffusion.test_prior import own, published
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.random import Random
 from trifuse.filters.laplace_em import laplace_step
 from trifuse.filters.source_mixture import mixture_fit
 from trifuse.filters.tissue_noise import tissue_noise
 from trifuse.methods.ddfm import DDFM
-from trifuse.random import Random
 
 
 def sources(count: int, batch: int = 1) -> list[torch.Tensor]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.methods.untrained import checkpoint, fused, pictures
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.methods.dilran import DILRAN, RULES, largest_nuclear_norm
 from trifuse.nets import dilran
 

@@ -7,9 +7,9 @@ import pytest
 import pywt
 import torch
 
-from trifuse.errors import OptionError
+from trifuse.core.errors import OptionError
+from trifuse.core.random import Random
 from trifuse.methods.dwt import DWT
-from trifuse.random import Random
 
 
 def fuse(*sources: torch.Tensor, **options: object) -> torch.Tensor:

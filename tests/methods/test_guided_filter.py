@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from trifuse.core.random import Random
 from trifuse.methods.guided_filter import GuidedFilter, guided, saliency, winners
-from trifuse.random import Random
 
 
 def fuse(*sources: torch.Tensor) -> torch.Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from trifuse.core.random import Random
 from trifuse.methods.laplacian import Laplacian, collapse, expand, laplacian_pyramid, reduce
-from trifuse.random import Random
 
 
 @pytest.mark.parametrize("size", [(37, 45), (64, 64), (5, 31), (1, 9)])

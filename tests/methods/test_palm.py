@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 import trifuse
-from trifuse.errors import GridError, InputError, OptionError, WeightsError
+from trifuse.core.errors import GridError, InputError, OptionError, WeightsError
 from trifuse.filters import link
 from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_spectrum
 from trifuse.methods.palm import PALM

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.methods.untrained import checkpoint, fused, pictures
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.methods.swinfuse import SwinFuse, blended, fused_tile
 from trifuse.nets.state import trained
 from trifuse.nets.swinfuse import SwinFuse as Network

@@ -11,18 +11,18 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from trifuse import fusion
+from trifuse.core.errors import WeightsError
+from trifuse.core.random import Random
 from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.samplers import Ancestral, gaussian, sample
 from trifuse.diffusion.schedule import Schedule, full
-from trifuse.errors import WeightsError
 from trifuse.methods.bitonicx import BitonicX
 from trifuse.methods.tfs_diff import CONDITIONS, TFSDiff, triple
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
-from trifuse.random import Random
 
 SHAPE = UNetConfig(channels=8, multipliers=(1, 2), res_blocks=1, attention_levels=(), norm_groups=4, se_scope="input")
 TRAINING = Schedule.make("linear", 12, 1e-6, 0.6)

@@ -10,7 +10,7 @@ import pytest
 
 import trifuse
 from trifuse.bench.cases import smaller
-from trifuse.image import Image
+from trifuse.core.image import Image
 
 
 def triplet(data: Path, patient: str) -> list[Image]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.methods.untrained import checkpoint, fused, pictures
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.methods.tgfuse import TGFuse, padded_minimal, padded_reference
 from trifuse.nets.tgfuse import TGFuse as Network
 

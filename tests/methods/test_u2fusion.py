@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.methods.untrained import checkpoint, fused, pictures
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.methods.u2fusion import U2Fusion
 from trifuse.nets.u2fusion import U2Fusion as Network
 

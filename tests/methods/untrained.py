@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from trifuse.adaptation import Settings, run
+from trifuse.core.random import Random
+from trifuse.fusion.adapt import Settings, run
 from trifuse.methods.base import Method
-from trifuse.random import Random
 
 
 def checkpoint(build: Callable[[], nn.Module], folder: Path, **further: Tensor) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import SHARED
-from trifuse.errors import InputError, OptionError, WeightsError
+from trifuse.core.errors import InputError, OptionError, WeightsError
 from trifuse.metrics import REGISTRY, get, names
 from trifuse.metrics.base import Metric, Score, case_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
 from trifuse.metrics import get, resolve
 from trifuse.metrics.evaluate import evaluate
 from trifuse.metrics.pixels import MetricWarning, luma

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet, config_of, embedded, from_state
 
 SHAPES = [

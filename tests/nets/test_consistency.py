@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trifuse import resize
+from trifuse.core import resize
 from trifuse.nets.consistency import consistent
 
 

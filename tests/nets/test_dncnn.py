@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets import dncnn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets.folded import Folded
 from trifuse.nets.padding import reflected_to_multiple
 from trifuse.nets.sr3_config import UNetConfig

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets.state import fit, flat, trained
 
 

@@ -25,7 +25,7 @@ from tests.prepare.studies import (
     table,
 )
 from trifuse import io
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
 from trifuse.prepare import Settings, prepare
 from trifuse.prepare.studies import Study
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.prepare.studies import MR, MR_SIZE, head, mr_series, nifti, pet_series, table
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.prepare.studies import listed
 
 VALUES = head(MR, MR_SIZE)[::6, ::6, ::6]

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from trifuse.errors import OptionError
-from trifuse.image import Modality
+from trifuse.core.errors import OptionError
+from trifuse.core.image import Modality
 from trifuse.samples import study
 
 REPOSITORY = Path(__file__).resolve().parents[2]

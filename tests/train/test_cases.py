@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import made, save
-from trifuse.errors import GridError, InputError
+from trifuse.core.errors import GridError, InputError
 from trifuse.train.cases import cases
 from trifuse.train.settings.data import Folder, Tables
 

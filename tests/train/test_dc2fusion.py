@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.fusion import fuse
 from trifuse.train import train
 from trifuse.train.cases import cases

@@ -10,10 +10,10 @@ import torch
 
 from tests.train.conftest import made, save
 from tests.train.test_official import folders
+from trifuse.core.errors import InputError
+from trifuse.core.random import Random
 from trifuse.diffusion.model import load as load_model
-from trifuse.errors import InputError
 from trifuse.nets.source_sr import SourceSR
-from trifuse.random import Random
 from trifuse.train import train
 from trifuse.train.diffusing import DiffusionTask
 from trifuse.train.export import write

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
+from trifuse.core.random import Random
 from trifuse.methods import get
 from trifuse.methods.base import configure
-from trifuse.random import Random
 from trifuse.train import train
 from trifuse.train.derivatives import derivatives
 from trifuse.train.dual import DualModalTask

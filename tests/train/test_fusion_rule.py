@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.train.test_diffusing import closed_form as diffusion_recipe
+from trifuse.core.errors import InputError, WeightsError
 from trifuse.diffusion import learned
 from trifuse.diffusion.model import load as load_model
-from trifuse.errors import InputError, WeightsError
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import train
 from trifuse.train.diffusing import DiffusionTask

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trifuse.errors import InputError, WeightsError
+from trifuse.core.errors import InputError, WeightsError
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import train
 from trifuse.train.export import halved, read, write

@@ -10,7 +10,7 @@ import torch
 from PIL import Image as Pillow
 
 from tests.golden.goldens import each
-from trifuse.errors import GridError, InputError
+from trifuse.core.errors import GridError, InputError
 from trifuse.train import official
 from trifuse.train.recipe import load
 from trifuse.train.settings.data import OfficialLayout

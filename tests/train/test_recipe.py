@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.train.recipe import Schedule, load
 from trifuse.train.settings.data import Tables
 
-RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
+RECIPES = sorted(p for folder in ("train", "ablation") for p in (files("trifuse") / "recipes" / folder).glob("*.yaml"))
 TEXT = """
 name: small
 data: {kind: tables, tables: [lists/triplets.csv]}

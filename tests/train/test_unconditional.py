@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from trifuse.core.random import Random
 from trifuse.diffusion.model import load as load_model
-from trifuse.random import Random
 from trifuse.train import train
 from trifuse.train.recipe import load
 from trifuse.train.task import Draw

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from trifuse import weights
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.weights import catalogue, store
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.ones(1)}

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from trifuse import io, resize
+from trifuse import io
 from trifuse.bench.recipe import Cases
-from trifuse.errors import InputError, OptionError
-from trifuse.image import Image, scaled_affine
+from trifuse.core import resize
+from trifuse.core.errors import InputError, OptionError
+from trifuse.core.image import Image, scaled_affine
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from trifuse import __version__, weights
+from trifuse import weights
 from trifuse.bench.recipe import Entry, Recipe
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
+from trifuse.core.version import __version__
 from trifuse.metrics.lpips import checkpoint
 
 

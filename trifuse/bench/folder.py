@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse.bench import parallel
-from trifuse.errors import InputError, TrifuseError
-from trifuse.evaluation import evaluate
+from trifuse.core import parallel
+from trifuse.core.errors import InputError, TrifuseError
+from trifuse.metrics.images import evaluate
 
 SUFFIXES = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".dcm")
 

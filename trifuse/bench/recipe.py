@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trifuse.bench import expansion
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
 
 
 class Entry(BaseModel):

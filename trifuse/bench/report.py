@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from trifuse import io
 from trifuse.bench import calibration, page, plots, tables
 from trifuse.bench.calibration import Reliability
 from trifuse.bench.recipe import Recipe
 from trifuse.bench.summary import Summary, left_out, summarise
+from trifuse.core.files import write_text
 
 
 def write(recipe: Recipe, rows: list[dict[str, Any]], folder: Path) -> list[Path]:
@@ -20,20 +20,20 @@ def write(recipe: Recipe, rows: list[dict[str, Any]], folder: Path) -> list[Path
     With rows that draw several samples, calibration.csv and plots of reliability too.
     """
     table = pd.DataFrame(rows)
-    written = [io.write_text(folder / "results.csv", table.to_csv(index=False))]
+    written = [write_text(folder / "results.csv", table.to_csv(index=False))]
     scores, calibrated = calibration.split(table)
     summaries = [summarise(scores, scale) for scale in recipe.scales if _any(scores, scale)]
     reliabilities = [each for each in (calibration.summarise(calibrated, scale) for scale in recipe.scales) if each]
     if summaries:
-        written.append(io.write_text(folder / "summary.csv", _long(summaries).to_csv(index=False)))
-        written.append(io.write_text(folder / "table.md", _markdown(recipe, table, summaries, reliabilities)))
-        written.append(io.write_text(folder / "table.tex", _latex(summaries, reliabilities)))
+        written.append(write_text(folder / "summary.csv", _long(summaries).to_csv(index=False)))
+        written.append(write_text(folder / "table.md", _markdown(recipe, table, summaries, reliabilities)))
+        written.append(write_text(folder / "table.tex", _latex(summaries, reliabilities)))
     if reliabilities:
         text = calibration.long(reliabilities).to_csv(index=False)
-        written.append(io.write_text(folder / "calibration.csv", text))
+        written.append(write_text(folder / "calibration.csv", text))
     drawn = _draw(recipe, scores, summaries, reliabilities, folder / "plots")
     text = page.write(recipe, table, summaries, reliabilities, drawn, folder)
-    return [*written, *drawn, io.write_text(folder / "index.html", text)]
+    return [*written, *drawn, write_text(folder / "index.html", text)]
 
 
 def _any(table: pd.DataFrame, scale: int) -> bool:

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse import __version__, io, methods
+from trifuse import methods
 from trifuse.bench import cases as bench_cases
-from trifuse.bench import fingerprints, parallel
+from trifuse.bench import fingerprints
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
 from trifuse.bench.shared import Magnification, Study, pictures
-from trifuse.errors import TrifuseError, WeightsError
-from trifuse.image import Image
+from trifuse.core import parallel
+from trifuse.core.errors import TrifuseError, WeightsError
+from trifuse.core.files import write_text
+from trifuse.core.image import Image
+from trifuse.core.version import __version__
 
 LEFT_OUT = "left out"
 """What a record holds instead of scores or an error where a row lacks its weights."""
@@ -149,7 +152,7 @@ def _record(job: Job, entry: Entry, scale: int, result: dict[str, Any]) -> None:
     }
     path = record_path(job.folder, entry.label, job.case.name, scale)
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write_text(path, json.dumps(record, indent=1))
+    write_text(path, json.dumps(record, indent=1))
 
 
 def _save_picture(job: Job, scale: int, label: str, image: Image | None) -> None:

@@ -12,16 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from trifuse import io, metrics
-from trifuse.adaptation import Upsampler
 from trifuse.bench import cases as bench_cases
 from trifuse.bench.calibration import PREFIX, calibrate
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
-from trifuse.evaluation import Yardstick
+from trifuse.core.image import Image
 from trifuse.fusion import Fused, enlarged, fuse
-from trifuse.image import Image
+from trifuse.fusion.adapt import Upsampler
 from trifuse.methods import get
 from trifuse.metrics.evaluate import chosen
+from trifuse.metrics.images import Yardstick
 from trifuse.metrics.pixels import MetricWarning
 
 

@@ -53,7 +53,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     if version:
-        from trifuse import __version__
+        from trifuse.core.version import __version__
 
         print(__version__)
     elif context.invoked_subcommand is None:
@@ -68,7 +68,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 def main() -> None:
     """Runs a command; a `TrifuseError` becomes one message on stderr and exit code 2, anything else code 1."""
-    from trifuse.errors import TrifuseError
+    from trifuse.core.errors import TrifuseError
 
     warnings.showwarning = _show_warning
     try:

@@ -12,7 +12,9 @@ from trifuse.cli.common import Folder, Json, answer, progress, say
 
 
 def bench(
-    recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/bench-*.yaml.", show_default=False)],
+    recipe: Annotated[
+        Path, typer.Argument(help="A YAML recipe, as those in trifuse/recipes/bench.", show_default=False)
+    ],
     output: Folder,
     data: Annotated[
         Path, typer.Option(envvar="TRIFUSE_DATA", help="Folder that the recipe's paths are relative to.")
@@ -35,9 +37,9 @@ def bench(
 
     [bold]Examples[/bold]
 
-      trifuse bench recipes/bench-dual.yaml -o runs/dual --data ~/data --workers 4
+      trifuse bench trifuse/recipes/bench/dual.yaml -o runs/dual --data ~/data --workers 4
 
-      trifuse bench recipes/bench-table1.yaml -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
+      trifuse bench trifuse/recipes/bench/table1.yaml -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
     """
     from trifuse.bench import recipe as recipes
     from trifuse.bench import report, summary

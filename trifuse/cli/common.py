@@ -65,7 +65,7 @@ def progress(quiet: bool = False) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from trifuse.progress import listening
+    from trifuse.core.progress import listening
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -86,7 +86,7 @@ def parse_options(pairs: Sequence[str]) -> dict[str, str]:
     Raises:
         OptionError: if one has no "=".
     """
-    from trifuse.errors import OptionError
+    from trifuse.core.errors import OptionError
 
     options = {}
     for pair in pairs:
@@ -103,7 +103,7 @@ def parse_frame(text: str | None) -> int | Literal["mean"] | None:
     Raises:
         OptionError: if it is neither.
     """
-    from trifuse.errors import OptionError
+    from trifuse.core.errors import OptionError
 
     if text is None or text == "mean":
         return text  # type: ignore[return-value]

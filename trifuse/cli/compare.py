@@ -27,8 +27,8 @@ from trifuse.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from trifuse.comparison import Comparison
-    from trifuse.tables import Direction
+    from trifuse.fusion.compare import Comparison
+    from trifuse.report.tables import Direction
 
 
 def compare(
@@ -60,7 +60,7 @@ def compare(
 
       trifuse compare ct.png mr.png -o comparison --methods mean,laplacian,bitonicx --metrics vif,ssim,qabf
     """
-    from trifuse import comparison
+    from trifuse.fusion import compare as comparison
 
     settings = {
         "scale": scale,
@@ -108,7 +108,8 @@ def show(result: Comparison) -> None:
 
 def write(result: Comparison, folder: Path, titles: list[str]) -> dict[str, Path]:
     """Writes the fused images, the contact sheet and the table; says where the latter two are."""
-    from trifuse import io, report
+    from trifuse import report
+    from trifuse.core.files import write_text
 
     folder.mkdir(parents=True, exist_ok=True)
     volume = result.sources[0].dims == 3
@@ -118,8 +119,8 @@ def write(result: Comparison, folder: Path, titles: list[str]) -> dict[str, Path
     panels += [(name, fused.image) for name, fused in result.fused.items()]
     sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(titles)))
     rows = result.rows()
-    io.write_text(folder / "metrics.md", report.metrics_table(rows, directions=directions(rows)))
-    return {"contact sheet": sheet, "metrics": io.write_text(folder / "metrics.csv", csv_text(rows))}
+    write_text(folder / "metrics.md", report.metrics_table(rows, directions=directions(rows)))
+    return {"contact sheet": sheet, "metrics": write_text(folder / "metrics.csv", csv_text(rows))}
 
 
 def directions(rows: list[dict[str, Any]]) -> dict[str, Direction]:

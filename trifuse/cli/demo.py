@@ -29,7 +29,8 @@ def demo(
 
       trifuse demo --volume -o my-folder
     """
-    from trifuse import comparison, fusion, samples
+    from trifuse import fusion, samples
+    from trifuse.fusion import compare as comparison
 
     study = samples.study(dims=3 if volume else 2)
     chosen = ["mean", "laplacian"] if volume else ["bitonicx", "laplacian", "mean"]

@@ -46,7 +46,7 @@ def evaluate(
 
       trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
-    from trifuse.errors import OptionError
+    from trifuse.core.errors import OptionError
     from trifuse.metrics.protocols import PROTOCOLS
 
     if not source and reference is None and metrics in PROTOCOLS:
@@ -57,7 +57,7 @@ def evaluate(
     if fused.is_dir() and all(path.is_dir() for path in source or []):
         _folder(fused, source or [], reference, names, colour, workers, json)
         return
-    from trifuse.evaluation import evaluate as measure
+    from trifuse.metrics.images import evaluate as measure
 
     scores = measure(fused, sources=source or [], reference=reference, metrics=names, colour=colour)
     if json:

@@ -29,10 +29,10 @@ from trifuse.cli.common import (
     progress,
     say,
 )
-from trifuse.errors import RegistrationWarning
+from trifuse.core.errors import RegistrationWarning
 
 if TYPE_CHECKING:
-    from trifuse.image import Image
+    from trifuse.core.image import Image
 
 
 def fuse(
@@ -89,7 +89,7 @@ def fuse(
     ] = None,
     gif: Annotated[
         Path | None,
-        typer.Option(help="Also write a flight through the slices of the volume: .gif, or .apng, which keeps colours."),
+        typer.Option(help="Also write a cine through the slices of the volume: .gif, or .apng, which keeps colours."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -110,7 +110,7 @@ def fuse(
       trifuse fuse mr/ pet/ -o fused.dcm --register rigid --keep-patient mr/
     """
     from trifuse import fusion, io, report
-    from trifuse.io import animation
+    from trifuse.report import cine
 
     wanted = Outputs(output, keep_patient, picture, gif)
     wanted.check()
@@ -141,7 +141,7 @@ def fuse(
     if fused.uncertainty is not None:
         written |= _write_uncertainty(fused.uncertainty, output, samples)
     if gif is not None:
-        written["gif"] = animation.write_flight(fused.image, gif, axis=axis)
+        written["gif"] = cine.write_cine(fused.image, gif, axis=axis)
     if picture is not None:
         named = [(path.name, source) for path, source in zip(sources, read, strict=True)]
         written["picture"] = report.contact_sheet([*named, (f"fused: {method}", fused)], picture, crosshair=True)
@@ -168,14 +168,14 @@ class Outputs:
     def check(self, dims: int | None = None) -> None:
         """Raises what writing would raise about names and places, for pictures (2), volumes (3) or either (None)."""
         from trifuse import io, report
-        from trifuse.errors import OptionError
-        from trifuse.io import animation
+        from trifuse.core.errors import OptionError
+        from trifuse.report import cine
 
         io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient)
         if self.picture is not None:
             report.check(self.picture)
         if self.gif is not None:
-            animation.check(self.gif, dims=dims)
+            cine.check(self.gif, dims=dims)
         named = [path.absolute() for path in (self.fused, self.picture, self.gif) if path is not None]
         if len(set(named)) < len(named):
             raise OptionError("--output, --picture and --gif name the same file; give each its own name")
@@ -187,13 +187,14 @@ def _write_uncertainty(uncertainty: Image, output: Path, samples: int) -> dict[s
     Their values are small: formats with a window (NIfTI, DICOM) get one that ends at the largest; PNG has none.
     """
     from trifuse import io, report
+    from trifuse.core.files import beside
 
-    target = io.beside(output, "-uncertainty")
+    target = beside(output, "-uncertainty")
     if io.most_bits(target) == 8:
         target = target.with_suffix(".png")
     largest = float(uncertainty.pixels.max())
     exact = uncertainty.windowed(0, largest) if largest > 0 and io.keeps_units(target) else uncertainty
-    picture = io.beside(output.with_name(output.name.removesuffix(".gz")), "-uncertainty-map").with_suffix(".png")
+    picture = beside(output.with_name(output.name.removesuffix(".gz")), "-uncertainty-map").with_suffix(".png")
     levels = uncertainty.with_pixels(uncertainty.pixels * 255)
     label = f"standard deviation over {samples} samples, grey levels of 255"
     return {

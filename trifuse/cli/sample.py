@@ -33,8 +33,8 @@ def sample(
       trifuse sample runs/mine/mine.safetensors -o samples.png --count 16 --size 128 --seed 7
     """
     from trifuse import io
+    from trifuse.core.image import Image
     from trifuse.diffusion.prior import drawn, load_prior, sheet
-    from trifuse.image import Image
 
     io.check_writable(output, dims=2)
     prior = load_prior(weights, device=device)

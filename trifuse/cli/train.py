@@ -24,9 +24,9 @@ def train(
 
     [bold]Examples[/bold]
 
-      trifuse train recipes/tfs-diff.yaml -o runs/tfs-diff
+      trifuse train trifuse/recipes/train/tfs-diff.yaml -o runs/tfs-diff
 
-      trifuse train recipes/tfs-diff.yaml -o runs/tfs-diff --resume
+      trifuse train trifuse/recipes/train/tfs-diff.yaml -o runs/tfs-diff --resume
 
       trifuse train config/fusion_medical_sr3_128_256.json -o runs/official
     """

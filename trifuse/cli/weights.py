@@ -30,7 +30,7 @@ def weights(
       trifuse weights verify
     """
     from trifuse import weights as store
-    from trifuse.errors import OptionError
+    from trifuse.core.errors import OptionError
 
     if action == "add":
         if name is None or file is None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trifuse import colour, resize
+from trifuse.core import colour, resize
 
 
 def enlarged(source: Tensor, scale: int) -> Tensor:

@@ -23,7 +23,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from trifuse.errors import OptionError
+from trifuse.core.errors import OptionError
 
 
 class Denoiser(Protocol):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from trifuse import weights
+from trifuse.core.errors import OptionError
 from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.conditions import enlarged as bicubic
-from trifuse.errors import OptionError
 from trifuse.filters.occupied import occupied
 from trifuse.nets.fusion_rule import REACH, FusionRule
 from trifuse.nets.source_sr import SourceSR

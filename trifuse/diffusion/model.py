@@ -18,15 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from trifuse import weights
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.random import Random
 from trifuse.diffusion.conditions import BASES, lit
 from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
-from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.folded import Folded
 from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
-from trifuse.random import Random
 
 METADATA = "trifuse"
 """Name of the entry in a safetensors file's metadata that holds the `Behaviour`."""

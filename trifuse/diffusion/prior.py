@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.progress import track
+from trifuse.core.random import Random
 from trifuse.diffusion.conditions import to_display
 from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction, prediction
 from trifuse.diffusion.model import Model, behaviour_of
 from trifuse.diffusion.model import load as load_model
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, noise_of, to_clean, uniform_lambda
-from trifuse.errors import OptionError, WeightsError
 from trifuse.nets.adm_unet import ADMUNet, from_state
 from trifuse.nets.state import flat
-from trifuse.progress import track
-from trifuse.random import Random
 
 OFFICIAL = Schedule.make("linear", 1000, 1e-4, 0.02)
 """The schedule that the published network was trained with (Ho et al. 2020)."""

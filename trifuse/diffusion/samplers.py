@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trifuse.core.progress import track
+from trifuse.core.random import Random
 from trifuse.diffusion.denoiser import Denoiser
 from trifuse.diffusion.schedule import Levels, log_snr, noise_of, sigma
-from trifuse.progress import track
-from trifuse.random import Random
 
 Noise = Callable[[Tensor], Tensor]
 """Standard normal noise in the shape of a tensor; each call is a new draw."""

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trifuse.errors import OptionError
+from trifuse.core.errors import OptionError
 
 Levels = NDArray[np.float64]
 """Levels in float64; those that a sampler walks are in its order: noise first, each larger than the one before."""

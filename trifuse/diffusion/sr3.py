@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.core.errors import WeightsError
+from trifuse.core.random import Random
 from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Walk, load
-from trifuse.errors import WeightsError
-from trifuse.random import Random
 
 
 def upsample(x: Tensor, scale: int, random: Random, *, checkpoint: str = "sr3", walk: Walk | None = None) -> Tensor:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
+from trifuse.core.progress import track
+from trifuse.core.resize import matlab
 from trifuse.filters import link
 from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_spectrum
-from trifuse.progress import track
-from trifuse.resize import matlab
 
 Array = NDArray[np.float64]
 

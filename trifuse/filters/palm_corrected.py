@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
+from trifuse.core.progress import track
 from trifuse.filters import link
 from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_spectrum
 from trifuse.filters.palm import Array, Iteration, Pair, Solution, Weights, check_finite, relative_change
-from trifuse.progress import track
 
 DEFAULTS = Weights(tau1=3.0, tau2=1.0, tau3=3.0, tau4=2.5, gamma=1.0)
 """Weights chosen on development data by `scripts/search_palm.py`."""

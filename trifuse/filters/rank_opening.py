@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import rank_filter
 
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
 from trifuse.filters.gathered_rank import ranks_in_masks
 from trifuse.filters.range_mask import MaskRule, RangeMasks, range_masks
 from trifuse.filters.sliding_rank import sliding_ranks

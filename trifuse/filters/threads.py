@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 
-from trifuse import cores
+from trifuse.core import cores
 
 PARTS_PER_THREAD = 4
 

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from trifuse.errors import InputError, OptionError, UnitsError
-from trifuse.image import Image, Modality
-from trifuse.io.request import Frame, Request, Units, memory_limit, one_line
+from trifuse.core.errors import InputError, OptionError, UnitsError, one_line
+from trifuse.core.files import check_place, publish
+from trifuse.core.image import Image, Modality
+from trifuse.io.request import Frame, Request, Units, memory_limit
 from trifuse.io.sniff import Kind, kind_of
-from trifuse.io.whole import check_place, publish
 
 Bits = Literal[8, 16, 32]
 
@@ -228,26 +228,6 @@ def keeps_units(path: str | Path) -> bool:
         OptionError: if the suffix names no format.
     """
     return _format_of(Path(path)) in ("nifti", "dicom", "series")
-
-
-def write_text(path: str | Path, text: str) -> Path:
-    """Writes a text file whole or not at all; missing folders are made.
-
-    Raises:
-        InputError: if the place cannot be written to.
-    """
-    return publish(Path(path), lambda draft: _encode_text(draft, text), None)
-
-
-def beside(path: str | Path, word: str) -> Path:
-    """The path with `word` before its suffix: `fused.nii.gz` and "-uncertainty" give `fused-uncertainty.nii.gz`."""
-    path = Path(path)
-    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
-    return path.with_name(path.name[: len(path.name) - len(suffix)] + word + suffix)
-
-
-def _encode_text(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="utf-8")
 
 
 def _is_folder(path: Path) -> bool:

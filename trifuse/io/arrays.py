@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
-from trifuse.image import PICTURE_AFFINE, Image, Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import PICTURE_AFFINE, Image, Modality
 from trifuse.io.display import grey_if_equal, levels, over_black, picture_window, scan_window
 from trifuse.io.guard import guarded
 from trifuse.io.request import Request

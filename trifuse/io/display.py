@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.image import Modality, finite_range
+from trifuse.core.image import Modality, finite_range
 
 CT_WINDOW = (-200.0, 800.0)
 """Hounsfield units shown of a CT without a window of its own: level 300, width 1000, a compromise in which soft

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from trifuse.errors import InputError, TrifuseError
+from trifuse.core.errors import InputError, TrifuseError, brief
 
 _TALKATIVE = ("PIL", "highdicom", "nibabel", "nibabel.global", "pydicom", "tifffile")
 
@@ -72,11 +72,3 @@ def mute() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def brief(error: BaseException, longest: int = 120) -> str:
-    """First line of an exception's message, shortened; its type where it has none."""
-    text = " ".join(str(error).split())
-    if not text:
-        return type(error).__name__
-    return text if len(text) <= longest else text[: longest - 3] + "..."

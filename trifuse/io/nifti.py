@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
-from trifuse.image import Image, guess_modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image, guess_modality
 from trifuse.io.average import mean_weights
 from trifuse.io.display import grey_if_equal, levels, over_black, scan_window
 from trifuse.io.guard import guarded

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
-from trifuse.image import Image, guess_modality
+from trifuse.core.errors import InputError, brief
+from trifuse.core.image import Image, guess_modality
 from trifuse.io.display import grey_if_equal, levels, over_black, picture_window
-from trifuse.io.guard import brief, guarded, mute
+from trifuse.io.guard import guarded, mute
 from trifuse.io.request import LIMIT_VARIABLE, Request
 
 if TYPE_CHECKING:

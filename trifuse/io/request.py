@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
 
 Frame = int | Literal["mean"] | None
 """One frame of a file that holds several, counted from 0; "mean" for their average; None if there must be one."""
@@ -90,12 +90,6 @@ class Request:
         if not 0 <= self.frame < count:
             raise InputError(f"{self.origin}: has no frame {self.frame}; it holds {count}, counted from 0")
         return range(self.frame, self.frame + 1)
-
-
-def one_line(name: Path | str) -> str:
-    """A path or a word out of a file as text that cannot break a message into several lines."""
-    text = str(name)
-    return text if text.isprintable() else repr(text)
 
 
 def memory_limit(limit: int | None) -> int:

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 
 Kind = Literal["png", "jpeg", "bmp", "gif", "tiff", "nifti", "dicom"]
 

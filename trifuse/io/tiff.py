@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
-from trifuse.image import Image
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image
 from trifuse.io.display import levels, over_black
 from trifuse.io.guard import guarded, mute, quiet
 from trifuse.io.picture import Values, as_image, averaged, itk_values, pillow_values, upright

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trifuse.registry import Registry, callable_room
+from trifuse.core.registry import Registry, callable_room
 
 if TYPE_CHECKING:
     from trifuse.methods.base import Method

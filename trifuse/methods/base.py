@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, 
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from trifuse.errors import OptionError
-from trifuse.random import Random
+from trifuse.core.errors import OptionError
+from trifuse.core.random import Random
 
 if TYPE_CHECKING:
     from torch import Tensor

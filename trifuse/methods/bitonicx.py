@@ -17,14 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trifuse import colour, cores
+from trifuse.core import colour, cores
+from trifuse.core.progress import track
+from trifuse.core.random import Random
 from trifuse.filters.bitonic import Bitonic, bitonic
 from trifuse.filters.pulse_coupled import coupled_membranes, pulse_coupled
 from trifuse.filters.salience import clarity, majority, root_part, salience
 from trifuse.filters.structure_tensor import Plane
 from trifuse.methods.base import Card, method
-from trifuse.progress import track
-from trifuse.random import Random
 
 Clarity = Literal["constant", "detail", "random"]
 Decision = NDArray[np.bool_]

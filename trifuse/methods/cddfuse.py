@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.cddfuse import from_state
 from trifuse.nets.state import trained
-from trifuse.random import Random
 
 Mode = Literal["mif", "ivf", "ivf_on_medical"]
 

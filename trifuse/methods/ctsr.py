@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trifuse import colour
-from trifuse.errors import WeightsError
+from trifuse.core import colour
+from trifuse.core.errors import WeightsError
+from trifuse.core.progress import track
+from trifuse.core.random import Random
 from trifuse.filters.levels import levels, single
 from trifuse.methods.base import Card, method
-from trifuse.progress import track
-from trifuse.random import Random
 
 if TYPE_CHECKING:
     from trifuse.filters.sparse_coding import Dictionary, FusedTexture

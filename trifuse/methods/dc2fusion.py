@@ -14,12 +14,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
 from trifuse.nets import dc2fusion, dc2fusion_corrected
 from trifuse.nets.sliding import positions, windowed
 from trifuse.nets.state import trained
-from trifuse.random import Random
 
 Variant = Literal["corrected", "reference"]
 Strategy = Literal["l1nw", "al1nw", "fl1n", "fer", "addition", "average"]

@@ -9,18 +9,18 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.progress import track
+from trifuse.core.random import Random
 from trifuse.diffusion.conditions import to_display
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, Prior, prior_like
 from trifuse.diffusion.proximal import WEIGHTS, with_luma
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, Sampler, gaussian, sample
 from trifuse.diffusion.schedule import kept_steps, noise_of, to_clean, uniform_lambda
-from trifuse.errors import OptionError, WeightsError
 from trifuse.filters.laplace_em import Splitting, laplace_step, published_step
 from trifuse.filters.source_mixture import mixture_fit
 from trifuse.filters.tissue_noise import tissue_noise
 from trifuse.methods.base import Card, Spread, method, own_range
-from trifuse.progress import track
-from trifuse.random import Random
 
 STEPS, PUBLISHED_STEPS = 2, 100
 """Reverse steps of the two variants."""

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.errors import InputError, OptionError, WeightsError
+from trifuse.core.random import Random
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, prior_like
 from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
-from trifuse.errors import InputError, OptionError, WeightsError
 from trifuse.filters.levels import levels
 from trifuse.filters.palm import Array
 from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, method, own_range
 from trifuse.methods.palm import PALM
-from trifuse.random import Random
 
 NOTES = """
 Two sources of one field of view: the MRI first, then the ultrasound, on equal grids or the MRI coarser by a whole

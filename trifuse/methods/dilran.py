@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
 from trifuse.nets.dilran import from_state
 from trifuse.nets.state import trained
-from trifuse.random import Random
 
 Strategy = Literal["sfnn", "average", "addition", "fl1n", "l1nw", "al1nw", "fer"]
 Variant = Literal["reference", "corrected"]

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trifuse.errors import OptionError
+from trifuse.core.errors import OptionError
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
-from trifuse.random import Random
 
 NOTES = """
 The levels are as many as asked for, or as the image allows if it is small. Any number of sources: details are

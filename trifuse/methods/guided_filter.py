@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, laplace, uniform_filter
 from torch import Tensor
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
-from trifuse.random import Random
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
-from trifuse.random import Random
 
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Burt and Adelson's generating kernel with a = 0.375."""

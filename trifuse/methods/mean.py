@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
-from trifuse.random import Random
 
 
 @method

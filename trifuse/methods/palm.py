@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trifuse.core.random import Random
 from trifuse.filters.levels import levels
 from trifuse.methods.base import Card, method
-from trifuse.random import Random
 
 if TYPE_CHECKING:
     from trifuse.filters.palm import Pair, Solution, Weights

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.state import trained
 from trifuse.nets.swinfuse import WINDOW, from_state
 from trifuse.nets.swinfuse import SwinFuse as Network
-from trifuse.random import Random
 
 TILE = 224
 EPSILON = 1e-5

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.core.errors import WeightsError
+from trifuse.core.progress import track
+from trifuse.core.random import Random
 from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Model, Walk, load
-from trifuse.errors import WeightsError
 from trifuse.methods.base import Card, Spread, method
-from trifuse.progress import track
-from trifuse.random import Random
 
 Condition = Callable[[Sequence[Tensor], int, Random], Tensor]
 """From three sources (values 0..1), scale and randomness to a condition `(B, C, H, W)` with values -1..1."""

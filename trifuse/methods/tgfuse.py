@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method
 from trifuse.nets.state import trained
 from trifuse.nets.tgfuse import MULTIPLE, from_state
-from trifuse.random import Random
 
 Padding = Literal["minimal", "reference"]
 REFERENCE_TILE = 256

@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from trifuse.core.random import Random
 from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.state import trained
 from trifuse.nets.u2fusion import from_state
-from trifuse.random import Random
 
 Variant = Literal["corrected", "reference"]
 

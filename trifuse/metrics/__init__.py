@@ -10,8 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from trifuse.errors import OptionError
-from trifuse.registry import callable_room
+from trifuse.core.errors import OptionError
+from trifuse.core.registry import callable_room
 
 if TYPE_CHECKING:
     from trifuse.metrics.base import Metric, MetricCard

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
-from trifuse.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError
 from trifuse.metrics.pixels import Mask, Pixels, pixels_of
 
 Kind = Literal["image", "pair", "joint"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from trifuse.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, WeightsError
 from trifuse.metrics import get, resolve
 from trifuse.metrics.base import Case, Metric, Score, case_of, require_same_space
 from trifuse.metrics.pixels import MetricWarning, Pixels, pixels_of

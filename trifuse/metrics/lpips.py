@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.pixels import Pixels
 from trifuse.weights import store

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.metrics.correlate import along
 from trifuse.metrics.pixels import Array, Mask, Pixels
 

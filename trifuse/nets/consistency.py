@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trifuse import resize
+from trifuse.core import resize
 
 DAMPING = 0.01
 """The weight rho; 0.003 to 0.03 serve validation pictures at x2, x4 and x8 about equally."""

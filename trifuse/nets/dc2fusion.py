@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets.dc2fusion_layers import (
     PATCH,
     WINDOW,

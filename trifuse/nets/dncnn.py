@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.weights import files
 from trifuse.weights.store import SHIPPED
 

@@ -8,7 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from trifuse.progress import track
+from trifuse.core.progress import track
 
 
 def positions(n: int, window: int, stride: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 
 SEScope = Literal["input", "condition", "none"]
 Embedding = Literal["level", "index"]

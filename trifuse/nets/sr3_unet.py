@@ -20,7 +20,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.nets.padding import reflected_to_multiple
 from trifuse.nets.sr3_config import UNetConfig, infer_config, network_state
 from trifuse.nets.sr3_layers import Block, Downsample, ResidualWithAttention, SEBlock, SinusoidalEncoding, Upsample

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trifuse import weights
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 
 State = dict[str, Tensor]
 """Key -> tensor, without any wrapping."""

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trifuse.errors import InputError
-from trifuse.image import Modality, guess_modality
+from trifuse.core.errors import InputError, one_line
+from trifuse.core.image import Modality, guess_modality
 from trifuse.io.guard import quiet
-from trifuse.io.request import one_line
 from trifuse.io.sniff import is_dicom
 
 _MR = (Modality.T1, Modality.T2, Modality.FLAIR, Modality.PD, Modality.GAD)

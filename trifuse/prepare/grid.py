@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
-from trifuse.geometry import Matrix
-from trifuse.image import Image, Modality, finite_range
+from trifuse.align.grid import Matrix
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image, Modality, finite_range
 from trifuse.io.display import CT_WINDOW
 from trifuse.io.request import memory_limit
 from trifuse.prepare.settings import Normalise

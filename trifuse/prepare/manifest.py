@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trifuse import io
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
+from trifuse.core.files import write_text
 from trifuse.prepare.studies import Study
 
 SPLITS = ("train", "val", "test")
@@ -72,4 +72,4 @@ def write(path: Path, rows: Sequence[Mapping[str, str]], sources: int) -> Path:
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows(rows)
-    return io.write_text(path, text.getvalue())
+    return write_text(path, text.getvalue())

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse import __version__, io
-from trifuse.bench import parallel
-from trifuse.errors import InputError, RegistrationWarning, TrifuseError
-from trifuse.image import Modality
+from trifuse import io
+from trifuse.core import parallel
+from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
+from trifuse.core.files import write_text
+from trifuse.core.image import Modality
+from trifuse.core.version import __version__
 from trifuse.prepare import manifest
 from trifuse.prepare.settings import Register, Settings
 from trifuse.prepare.studies import Study, listed
@@ -97,7 +99,7 @@ def work(job: Job) -> None:
     except Exception as error:
         record = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     head = {"study": job.study.name, "digest": job.digest, "trifuse": __version__}
-    io.write_text(_record_path(job), json.dumps(head | record, indent=1))
+    write_text(_record_path(job), json.dumps(head | record, indent=1))
 
 
 def is_done(job: Job) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-from trifuse.errors import OptionError
+from trifuse.core.errors import OptionError
 
 Register = Literal["auto", "resample", "rigid", "affine", "deformable"]
 """How sources come onto the reference's grid. "auto" trusts headers that place both in one frame of reference, and

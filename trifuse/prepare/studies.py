@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trifuse.errors import InputError
-from trifuse.io.request import one_line
+from trifuse.core.errors import InputError, one_line
 from trifuse.prepare.exports import chosen, common
 
 RESERVED = ("study", "case", "patient", "split", "register", "kind", "functional")

@@ -11,17 +11,17 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
 from trifuse import io
-from trifuse.errors import InputError, UnitsError
-from trifuse.geometry import has_geometry, lps, placed_over, same_grid
-from trifuse.image import Image, Modality, guess_modality
+from trifuse.align.grid import has_geometry, lps, placed_over, same_grid
+from trifuse.align.itk import resampled
+from trifuse.align.registration import Registered, registered
+from trifuse.core.errors import InputError, UnitsError
+from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.io.request import Frame, Units
-from trifuse.itk import resampled
 from trifuse.prepare.grid import cubic, upright, window_of
 from trifuse.prepare.settings import Register, Settings
-from trifuse.register import Registered, registered
 
 if TYPE_CHECKING:
-    from trifuse.geometry import Registration
+    from trifuse.align.grid import Registration
 
 
 @dataclass(frozen=True, eq=False)

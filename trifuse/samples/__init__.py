@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from trifuse.errors import OptionError
-from trifuse.image import Modality
+from trifuse.core.errors import OptionError
+from trifuse.core.image import Modality
 
 NAMES = {Modality.T1: "t1", Modality.T2: "t2", Modality.PET: "pet"}
 SUFFIXES = {2: "png", 3: "nii.gz"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse import resize
+from trifuse.core import resize
 from trifuse.train import palettes
 
 Pixels = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from trifuse.errors import GridError, InputError
+from trifuse.core.errors import GridError, InputError
 from trifuse.train.images import load
 from trifuse.train.official import found, partners
 from trifuse.train.settings.data import Folder, Studies, Tables

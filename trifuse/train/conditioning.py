@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trifuse.core.errors import InputError
 from trifuse.diffusion import learned as learning
 from trifuse.diffusion.learned import POSES
-from trifuse.errors import InputError
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import export
 from trifuse.train.augment import Pixels

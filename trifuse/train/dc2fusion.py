@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trifuse import geometry, samples
-from trifuse.errors import InputError
-from trifuse.image import Image, Modality
+from trifuse import samples
+from trifuse.align import align
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image, Modality
 from trifuse.nets.dc2fusion_corrected import DC2FusionCorrected
 from trifuse.train.augment import Pixels, curve
 from trifuse.train.cases import volume_pairs
@@ -121,7 +122,7 @@ def read(pair: Pair) -> Tensor:
     Raises:
         InputError: if a file is missing or damaged.
     """
-    images = geometry.align([Image.of(path) for path in pair], register="resample").images
+    images = align([Image.of(path) for path in pair], register="resample").images
     volumes = [torch.from_numpy(np.nan_to_num(image.pixels[:1])) for image in images]
     return shared(torch.stack(volumes)[:, None].float())
 

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.diffusion import denoiser
 from trifuse.diffusion.conditions import brightest, last, to_display
 from trifuse.diffusion.model import METADATA, Behaviour, Model, schedule_of
 from trifuse.diffusion.schedule import noise_of
 from trifuse.nets.folded import Folded
 from trifuse.nets.sr3_unet import SR3UNet
-from trifuse.random import Random
 from trifuse.train import conditioning
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase

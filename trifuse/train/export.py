@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 
 TEMPORARY = "critics."
 """Beginning of the names of networks that training needs and nobody else."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
 from trifuse.train.settings.data import Volumes

@@ -16,8 +16,8 @@ import torch
 from PIL import Image as Pillow
 from torch import nn
 
-from trifuse.errors import InputError
-from trifuse.progress import track
+from trifuse.core.errors import InputError
+from trifuse.core.progress import track
 from trifuse.train.recipe import Recipe
 from trifuse.train.task import Draw, Task
 

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from trifuse.errors import GridError, InputError
+from trifuse.core.errors import GridError, InputError
 
 if TYPE_CHECKING:
     import torch
 
-    from trifuse.train.recipe import Recipe
     from trifuse.train.settings.data import OfficialLayout
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp"})
@@ -51,8 +50,8 @@ def parse(text: str, origin: str = "configuration") -> dict[str, Any]:
     return content
 
 
-def recipe(content: dict[str, Any], path: Path) -> Recipe:
-    """The recipe that an official configuration stands for, with what both have in common.
+def fields(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The fields of the recipe that an official configuration stands for, with what both have in common.
 
     Kept: name, data roots and sizes, batch, number of steps, learning rate, validation interval and the U-Net's shape;
     the noise schedule and the loss are this package's (the published loss compares unlike things).
@@ -60,8 +59,6 @@ def recipe(content: dict[str, Any], path: Path) -> Recipe:
     Raises:
         InputError: if a section is missing.
     """
-    from trifuse.train.recipe import Recipe
-
     try:
         train = content["datasets"]["train"]
         low, high = train["l_resolution"], train["r_resolution"]
@@ -70,44 +67,40 @@ def recipe(content: dict[str, Any], path: Path) -> Recipe:
         image_size = content["model"].get("diffusion", {}).get("image_size", high)
         multipliers = unet.get("channel_multiplier") or unet["channel_mults"]
         settings = content["train"]
-        return Recipe.model_validate(
-            {
-                "name": content["name"],
-                "data": {
-                    "kind": "official",
-                    "train": path.parent / train["dataroot"],
-                    "val": _val_root(content, path),
-                    "low": low,
-                    "high": high,
-                    "sources": sources,
-                },
-                "model": {
-                    "task": "tfs-diff" if sources == 3 else "sr3",
-                    "condition": "bicubic",
-                    "unshuffle": 1,
-                    "channels": unet["inner_channel"],
-                    "multipliers": multipliers,
-                    "attention_levels": [
-                        level
-                        for level in range(len(multipliers))
-                        if image_size // 2**level in (unet.get("attn_res") or [])
-                    ],
-                    "res_blocks": unet["res_blocks"],
-                    "norm_groups": unet.get("norm_groups") or 32,
-                    "dropout": unet.get("dropout") or 0.0,
-                    "se_scope": "condition" if sources == 3 else "none",
-                },
-                "schedule": {
-                    "steps": settings["n_iter"],
-                    "learning_rate": settings["optimizer"]["lr"],
-                    "batch": train["batch_size"],
-                    "sides": {high // low: high},
-                    "check_every": settings["val_freq"],
-                    "log_every": settings["print_freq"],
-                    "ema": (settings.get("ema_scheduler") or {}).get("ema_decay", 0.9999),
-                },
-            }
-        )
+        return {
+            "name": content["name"],
+            "data": {
+                "kind": "official",
+                "train": path.parent / train["dataroot"],
+                "val": _val_root(content, path),
+                "low": low,
+                "high": high,
+                "sources": sources,
+            },
+            "model": {
+                "task": "tfs-diff" if sources == 3 else "sr3",
+                "condition": "bicubic",
+                "unshuffle": 1,
+                "channels": unet["inner_channel"],
+                "multipliers": multipliers,
+                "attention_levels": [
+                    level for level in range(len(multipliers)) if image_size // 2**level in (unet.get("attn_res") or [])
+                ],
+                "res_blocks": unet["res_blocks"],
+                "norm_groups": unet.get("norm_groups") or 32,
+                "dropout": unet.get("dropout") or 0.0,
+                "se_scope": "condition" if sources == 3 else "none",
+            },
+            "schedule": {
+                "steps": settings["n_iter"],
+                "learning_rate": settings["optimizer"]["lr"],
+                "batch": train["batch_size"],
+                "sides": {high // low: high},
+                "check_every": settings["val_freq"],
+                "log_every": settings["print_freq"],
+                "ema": (settings.get("ema_scheduler") or {}).get("ema_decay", 0.9999),
+            },
+        }
     except KeyError as error:
         raise InputError(f"{path}: the configuration has no section {error}") from None
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.image import Image
-from trifuse.progress import track
+from trifuse.core.image import Image
+from trifuse.core.progress import track
 from trifuse.train import augment, palettes
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Case, Deck

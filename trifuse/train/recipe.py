@@ -12,7 +12,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
+from trifuse.train import official
 from trifuse.train.settings import Model
 from trifuse.train.settings.data import Data
 from trifuse.train.settings.part import Expanded, Part
@@ -109,15 +110,13 @@ def load(path: Path) -> Recipe:
     Raises:
         InputError: if it is missing, or a field is wrong; the message names the field.
     """
-    from trifuse.train import official
-
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: the recipe cannot be read ({error.strerror})") from None
     try:
         if path.suffix == ".json":
-            return official.recipe(official.parse(text, str(path)), path)
+            return Recipe.model_validate(official.fields(official.parse(text, str(path)), path))
         content = yaml.safe_load(text)
         if not isinstance(content, dict):
             raise InputError(f"{path}: a recipe is a mapping with name, data, model and schedule")

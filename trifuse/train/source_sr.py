@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import augment, images, palettes
 from trifuse.train.augment import Pixels

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.train import augment
 from trifuse.train.augment import Pixels
 from trifuse.train.cases import Phase

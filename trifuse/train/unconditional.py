@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trifuse.core.random import Random
 from trifuse.diffusion import denoiser
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import level_of_noise, noise_of, to_clean, uniform_lambda
-from trifuse.random import Random
 from trifuse.train import augment
 from trifuse.train.augment import Pixels
 from trifuse.train.folded_unet import folded_unet

@@ -33,7 +33,7 @@ _ENTRIES = (
     Entry(
         name="tfs-diff",
         used_by=("tfs-diff",),
-        origin="trained by recipes/tfs-diff.yaml and tfs-diff-2.yaml; see tfs-diff.md beside it",
+        origin="trained by trifuse/recipes/train/tfs-diff.yaml and tfs-diff-2.yaml; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
         sha256="b0e7cc0b43bddca8debf4d94b2e46515d63372a16da05001b067abbfc4161d55",
@@ -41,7 +41,7 @@ _ENTRIES = (
     Entry(
         name="source-sr",
         used_by=("tfs-diff",),
-        origin="trained by recipes/source-sr*.yaml; see source-sr.md beside it",
+        origin="trained by trifuse/recipes/train/source-sr*.yaml; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
         sha256="f20b44c8ff1d53a8b921f92328f30b28c747eaa73cf66ed6c894b238149a1459",
@@ -49,7 +49,7 @@ _ENTRIES = (
     Entry(
         name="fusion-rule",
         used_by=("tfs-diff",),
-        origin="trained by recipes/fusion-rule.yaml and fusion-rule-2.yaml; see fusion-rule.md beside it",
+        origin="trained by trifuse/recipes/train/fusion-rule.yaml and fusion-rule-2.yaml; see fusion-rule.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="fusion-rule.safetensors",
         sha256="3c75d8f720a18dfe73af362356aae7d84bf5fd3672cd8db7649a6e952bae2127",
@@ -57,7 +57,7 @@ _ENTRIES = (
     Entry(
         name="sr3",
         used_by=("sr3",),
-        origin="trained by recipes/sr3.yaml; see sr3.md beside it",
+        origin="trained by trifuse/recipes/train/sr3.yaml; see sr3.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="sr3.safetensors",
         sha256="34b285d983eadb2ab379ac9fe3a07918ae5d78cd413425fc5e056ad205931bc5",
@@ -65,7 +65,7 @@ _ENTRIES = (
     Entry(
         name="brain-prior",
         used_by=("ddfm", "ddfm-palm"),
-        origin="trained by recipes/brain-prior.yaml; see brain-prior.md beside it",
+        origin="trained by trifuse/recipes/train/brain-prior.yaml; see brain-prior.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="brain-prior.safetensors",
         sha256="9d4cb9275967647ad686e6ce0bea2c9d9f99004659dabc96703903c942011d89",
@@ -73,7 +73,7 @@ _ENTRIES = (
     Entry(
         name="dc2fusion",
         used_by=("dc2fusion",),
-        origin="trained by recipes/dc2fusion.yaml; see dc2fusion.md beside it",
+        origin="trained by trifuse/recipes/train/dc2fusion.yaml; see dc2fusion.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="dc2fusion.safetensors",
         sha256="a98eb6bcd102f176cc78b73a31d1333093007d3c2cbb880b16839d04225c79f0",
@@ -81,7 +81,7 @@ _ENTRIES = (
     Entry(
         name="tfs-diff-fast",
         used_by=("tfs-diff",),
-        origin="trained by recipes/tfs-diff-fast.yaml; see tfs-diff-fast.md beside it",
+        origin="trained by trifuse/recipes/train/tfs-diff-fast.yaml; see tfs-diff-fast.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff-fast.safetensors",
         sha256="0f1fd1002ea0547f6841e0b6621ad693aa50596502cd8964264d609efb3b63f3",
@@ -89,7 +89,7 @@ _ENTRIES = (
     Entry(
         name="tfs-diff-regression",
         used_by=("tfs-diff",),
-        origin="trained by recipes/tfs-diff-regression.yaml; see tfs-diff-regression.md beside it",
+        origin="trained by trifuse/recipes/ablation/tfs-diff-regression.yaml; see tfs-diff-regression.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff-regression.safetensors",
         sha256="8557083bc1ada1d981ca45042fdfd8b321b118ea2919858b504f00d94462d899",
@@ -105,7 +105,7 @@ _ENTRIES = (
     Entry(
         name="u2fusion",
         used_by=("u2fusion",),
-        origin="trained by recipes/u2fusion.yaml; see u2fusion.md beside it",
+        origin="trained by trifuse/recipes/train/u2fusion.yaml; see u2fusion.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="u2fusion.safetensors",
         sha256="3a72675c6daf75a8287210c90a4dc912b9c796947f682c2736e9b7094532e8d3",
@@ -113,7 +113,7 @@ _ENTRIES = (
     Entry(
         name="dilran",
         used_by=("dilran",),
-        origin="trained by recipes/dilran.yaml; see dilran.md beside it",
+        origin="trained by trifuse/recipes/train/dilran.yaml; see dilran.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="dilran.safetensors",
         sha256="6c1c2ca1a1f0659ee443c99a75bdb45614c5d8bc962e9e159da97e0258ca24dd",
@@ -121,7 +121,7 @@ _ENTRIES = (
     Entry(
         name="cddfuse",
         used_by=("cddfuse",),
-        origin="trained by recipes/cddfuse.yaml; see cddfuse.md beside it",
+        origin="trained by trifuse/recipes/train/cddfuse.yaml; see cddfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="cddfuse.safetensors",
         sha256="f57162133a7268c009266181e1c4e0c74480eba5077b8a61770c62af2a114556",
@@ -129,7 +129,7 @@ _ENTRIES = (
     Entry(
         name="swinfuse",
         used_by=("swinfuse",),
-        origin="trained by recipes/swinfuse.yaml; see swinfuse.md beside it",
+        origin="trained by trifuse/recipes/train/swinfuse.yaml; see swinfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="swinfuse.safetensors",
         sha256="0fd9f603a7f1687391164c90cbcc95772dec81de1eaf448b38b4179340fa1b0a",
@@ -137,7 +137,7 @@ _ENTRIES = (
     Entry(
         name="tgfuse",
         used_by=("tgfuse",),
-        origin="trained by recipes/tgfuse.yaml; see tgfuse.md beside it",
+        origin="trained by trifuse/recipes/train/tgfuse.yaml; see tgfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tgfuse.safetensors",
         sha256="6b11ebdedfcaedf57787351c6026333ae9b7c23acacbb196ed9ee940d83ed1f9",

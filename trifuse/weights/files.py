@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

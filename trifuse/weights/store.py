@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from trifuse.errors import WeightsError
+from trifuse.core.errors import WeightsError
 from trifuse.weights import files
 from trifuse.weights.catalogue import CATALOGUE
 

@@ -12,8 +12,8 @@ import SimpleITK
 
 from tests.io.makers import dicom_slice
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import Image, Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import Image, Modality
 from trifuse.io import arrays
 
 RNG = np.random.default_rng(9)

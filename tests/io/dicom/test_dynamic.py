@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tests.io.makers import dicom_slice
 from trifuse import io
 from trifuse.cli.app import app
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 
 RNG = np.random.default_rng(3)
 FRAMES = RNG.integers(0, 900, (3, 5, 6, 4)).astype(np.int16)  # time, column, row, slice

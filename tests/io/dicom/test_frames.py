@@ -15,8 +15,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLosslessSV1, RLELoss
 
 from tests.io.makers import bare, dicom_slice
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import PICTURE_AFFINE, Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import PICTURE_AFFINE, Modality
 
 RNG = np.random.default_rng(8)
 STORED = RNG.integers(0, 2000, (6, 5)).astype(np.int16)

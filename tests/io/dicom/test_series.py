@@ -10,8 +10,8 @@ import pytest
 
 from tests.io.makers import dicom_slice, save_series
 from trifuse import io
-from trifuse.errors import InputError
-from trifuse.image import Modality
+from trifuse.core.errors import InputError
+from trifuse.core.image import Modality
 
 RNG = np.random.default_rng(7)
 VOLUME = RNG.integers(-1000, 2000, (5, 6, 7)).astype(np.int16)  # columns, rows, slices

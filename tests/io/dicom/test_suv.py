@@ -23,8 +23,8 @@ from tests.io.dicom.situations import (
     series,
 )
 from trifuse import io
-from trifuse.errors import InputError, OptionError, UnitsError
-from trifuse.image import Modality
+from trifuse.core.errors import InputError, OptionError, UnitsError
+from trifuse.core.image import Modality
 
 
 @pytest.mark.parametrize(

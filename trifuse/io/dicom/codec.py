@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
+from trifuse.core.errors import InputError
 from trifuse.io.guard import mute
 
 if TYPE_CHECKING:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.errors import InputError
-from trifuse.image import Image, Modality
+from trifuse.core.errors import InputError, one_line
+from trifuse.core.image import Image, Modality
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom.header import MAKER
 from trifuse.io.display import levels
 from trifuse.io.guard import guarded, quiet
-from trifuse.io.request import one_line
 from trifuse.io.sniff import is_dicom
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def _shell(image: Image) -> FileDataset:
         generate_uid,
     )
 
-    from trifuse import __version__
+    from trifuse.core.version import __version__
 
     volume = (
         MultiFrameGrayscaleWordSecondaryCaptureImageStorage

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.image import Image
+from trifuse.core.image import Image
+from trifuse.core.progress import track
 from trifuse.io.average import mean_weights
 from trifuse.io.dicom import header as headers
 from trifuse.io.request import Request
-from trifuse.progress import track
 
 if TYPE_CHECKING:
     from pydicom import Dataset

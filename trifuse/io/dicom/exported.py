@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.image import Image
+from trifuse.core.image import Image
 from trifuse.io.dicom.derived import derived
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.image import PICTURE_AFFINE, Image, Modality, guess_modality
+from trifuse.core.errors import one_line
+from trifuse.core.image import PICTURE_AFFINE, Image, Modality, guess_modality
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom.units import real_world
 from trifuse.io.display import grey_if_equal, scan_window
-from trifuse.io.request import Request, one_line
+from trifuse.io.request import Request
 
 if TYPE_CHECKING:
     from pydicom import Dataset

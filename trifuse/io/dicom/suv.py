@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trifuse.errors import UnitsError
-from trifuse.image import Image, Modality
+from trifuse.core.errors import UnitsError, one_line
+from trifuse.core.image import Image, Modality
 from trifuse.io.dicom import clock
 from trifuse.io.dicom.decay import SAME_VALUE, NoSUVError, Wait, number, wait
 from trifuse.io.dicom.units import activity_units
-from trifuse.io.request import Request, one_line
+from trifuse.io.request import Request
 
 if TYPE_CHECKING:
     from pydicom import Dataset

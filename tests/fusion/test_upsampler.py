@@ -1,0 +1,25 @@
+"""SR3 in the place of bicubic for methods without super-resolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trifuse import fusion
+from trifuse.core.errors import OptionError
+
+
+@pytest.mark.parametrize("upsample", ["before", "after"])
+@pytest.mark.parametrize("upsampler", ["sr3", "source-sr"])
+def test_networks_replace_bicubic(upsampler: fusion.Upsampler, upsample: fusion.Upsample) -> None:
+    pictures = [fusion.Image(np.random.RandomState(k).rand(1, 5, 6).astype(np.float32)) for k in range(2)]
+    fused = fusion.fuse(pictures, "mean", scale=2, upsample=upsample, upsampler=upsampler)
+    plain = fusion.fuse(pictures, "mean", scale=2, upsample=upsample)
+    assert fused.image.space == plain.image.space == (10, 12)
+    assert np.abs(fused.image.pixels - plain.image.pixels).max() > 0.01
+    assert any(upsampler in note for note in fused.provenance["notes"])
+
+
+def test_unknown_upsamplers_are_named() -> None:
+    with pytest.raises(OptionError, match="bicubic, sr3, source-sr"):
+        fusion.Settings(upsampler="lanczos")  # type: ignore[arg-type]

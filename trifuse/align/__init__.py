@@ -1,0 +1,78 @@
+"""One grid for all sources.
+
+Images that share a grid (a size and an affine) are left alone. Others are refused with a table, unless the caller asks
+for a registration (`trifuse.align.registration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from trifuse.align.grid import Registration, differences, grid_table, placed_over, same_grid
+from trifuse.core.errors import GridError, OptionError
+from trifuse.core.image import Image
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Images on one grid.
+
+    Attributes:
+        images: in the order given, all with the size and affine of the reference.
+        notes: what was done to which source and how well it went, for provenance; without file names.
+    """
+
+    images: list[Image]
+    notes: list[str]
+
+
+def align(images: Sequence[Image], *, reference: int = 0, register: Registration = "none") -> Aligned:
+    """All images on the grid of `images[reference]`.
+
+    "resample" moves nothing: it puts every image onto the grid where its affine says it lies. With a registration
+    every other image is registered, also where the grids agree, since equal grids do not make equal positions. It
+    starts from where the affines place the images; images without geometry (plain pictures and arrays) of another
+    size are first stretched over the reference's field of view.
+
+    Raises:
+        GridError: if the grids differ and `register` is "none" (its table says what differs), or pictures are
+            mixed with volumes, or the images have nothing in common to register.
+        OptionError: if `register` is none of the five.
+    """
+    if register not in get_args(Registration):
+        raise OptionError(f"register={register!r} is not known; choose {', '.join(get_args(Registration))}")
+    grid = images[reference]
+    if any(image.dims != grid.dims for image in images):
+        message = "pictures (2D) and volumes (3D) cannot be mixed; give slices only, or volumes only"
+        raise GridError(message, grid_table(images, reference))
+    if register == "none":
+        if not any(differences(image, grid) for image in images):
+            return Aligned(list(images), [])
+        message = (
+            "the images lie on different grids; bring them onto one with --register rigid, "
+            "or --register resample where their headers can be trusted"
+        )
+        raise GridError(message, grid_table(images, reference))
+    from trifuse.align.registration import registered
+
+    aligned: list[Image] = []
+    notes: list[str] = []
+    for number, image in enumerate(images, start=1):
+        if image is grid or (register == "resample" and same_grid(image, grid)):
+            aligned.append(image)
+            continue
+        if (
+            register != "resample"
+            and grid.frame_of_reference not in (None, "")
+            and image.frame_of_reference == grid.frame_of_reference
+        ):
+            notes.append(
+                f"source {number} names the reference's own frame of reference: compare with --register resample"
+            )
+        placed, remark = placed_over(image, grid)
+        result = registered(placed, grid, register, label=f"registering source {number}")
+        aligned.append(result.image)
+        notes.extend(f"source {number} {text}" for text in (remark, *result.notes()) if text)
+    return Aligned(aligned, notes)

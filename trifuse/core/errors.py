@@ -1,0 +1,59 @@
+"""The errors a user can cause and mend.
+
+Every message says what is wrong, where, and how to mend it, in one line: the command line prints it
+as it is and exits with code 2. Anything that is not a `TrifuseError` is our bug (exit code 1).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class TrifuseError(Exception):
+    """Base of all errors caused by an input or a setting, never by a fault of the package."""
+
+
+class InputError(TrifuseError):
+    """A file or an array that cannot be used: missing, damaged, empty, of an unknown kind."""
+
+
+class UnitsError(InputError):
+    """Values that cannot be turned into the units asked for."""
+
+
+class GridError(InputError):
+    """Images that do not share one grid of pixels.
+
+    Attributes:
+        table: what differs, one row of text per image, ready to print below the message.
+    """
+
+    def __init__(self, message: str, table: str = "") -> None:
+        super().__init__(f"{message}\n{table}" if table else message)
+        self.table = table
+
+
+class OptionError(TrifuseError):
+    """A method, metric, option, scale or combination of them that does not exist."""
+
+
+class WeightsError(TrifuseError):
+    """A checkpoint that is missing, damaged or made for another network."""
+
+
+class RegistrationWarning(UserWarning):
+    """A registration whose result should be looked at; what it says is among the notes of the result too."""
+
+
+def one_line(name: Path | str) -> str:
+    """A path or a word out of a file as text that cannot break a message into several lines."""
+    text = str(name)
+    return text if text.isprintable() else repr(text)
+
+
+def brief(error: BaseException, longest: int = 120) -> str:
+    """First line of an exception's message, shortened; its type where it has none."""
+    text = " ".join(str(error).split())
+    if not text:
+        return type(error).__name__
+    return text if len(text) <= longest else text[: longest - 3] + "..."

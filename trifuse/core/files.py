@@ -1,0 +1,112 @@
+"""Files that appear whole or not at all: written under another name in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trifuse.core.errors import InputError, TrifuseError, brief, one_line
+
+
+def check_place(path: Path) -> None:
+    """Raises early what `publish` would raise about the place of a file.
+
+    Raises:
+        InputError: if it is a folder, or its folder is none, or cannot be made or written to.
+    """
+    origin = one_line(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{origin}: is a folder; give the name of a file to write")
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{origin}: cannot be written ({brief(error)}); choose another folder or name") from None
+    if not there.is_dir():
+        raise InputError(f"{origin}: cannot be written ({there.name} is no folder); choose another folder or name")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{origin}: cannot be written (no right to write there); choose another folder")
+
+
+def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str, Any] | None) -> Path:
+    """Writes a file and, if given, its provenance beside it as `<name>.json`; missing folders are made.
+
+    Args:
+        encode: writes the content to the path that it gets, whose name ends like that of `path`.
+
+    Raises:
+        InputError: if anything fails; then neither file, nor a part of one, nor a new folder remains.
+    """
+    check_place(path)
+    beside = path.with_name(path.name + ".json")
+    token = secrets.token_hex(4)
+    drafts = {path: path.with_name(f".{token}-{path.name}")}
+    text = ""
+    if provenance is not None:
+        text = json.dumps(_plain(provenance), indent=2, ensure_ascii=False) + "\n"
+        drafts[beside] = path.with_name(f".{token}-{beside.name}")
+    missing = [folder for folder in path.parents if not folder.exists()]
+    finished: list[Path] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode(drafts[path])
+        if beside in drafts:
+            drafts[beside].write_text(text, encoding="utf-8")
+        for target, draft in drafts.items():
+            os.replace(draft, target)
+            finished.append(target)
+    except BaseException as error:
+        for leftover in (*drafts.values(), *finished):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, TrifuseError) or not isinstance(error, OSError):
+            raise
+        reason = error.strerror or brief(error)
+        raise InputError(f"{one_line(path)}: cannot be written ({reason}); choose another folder or name") from error
+    return path
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Writes a text file whole or not at all; missing folders are made.
+
+    Raises:
+        InputError: if the place cannot be written to.
+    """
+    return publish(Path(path), lambda draft: _encode_text(draft, text), None)
+
+
+def beside(path: str | Path, word: str) -> Path:
+    """The path with `word` before its suffix: `fused.nii.gz` and "-uncertainty" give `fused-uncertainty.nii.gz`."""
+    path = Path(path)
+    suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+    return path.with_name(path.name[: len(path.name) - len(suffix)] + word + suffix)
+
+
+def _encode_text(draft: Path, text: str) -> None:
+    draft.write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's own types; numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

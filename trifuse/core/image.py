@@ -1,0 +1,234 @@
+"""A medical image: pixels that keep their place in the patient and their native units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trifuse.core.errors import InputError
+from trifuse.core.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+PICTURE_AFFINE = np.array([[0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=np.float64)
+"""Affine of a picture without geometry: 1 mm pixels in radiological view, so that rows run from the
+front of the patient to the back and columns from the patient's right to the left."""
+
+
+CONVERTERS: Registry[Callable[[Any], Image]] = Registry("converter", "trifuse", {"image": "io:to_image"})
+"""What `Image.of` hands over to: an image needs no format to exist, formats need images."""
+
+
+class Modality(StrEnum):
+    """What made the image."""
+
+    T1 = "T1"
+    T2 = "T2"
+    PD = "PD"
+    FLAIR = "FLAIR"
+    GAD = "GAD"
+    CT = "CT"
+    PET = "PET"
+    SPECT = "SPECT"
+    US = "US"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels on a display scale, with geometry and the way back to native units.
+
+    Attributes:
+        pixels: float32 `(C, *space)`, C = 1 (grey) or 3 (RGB), space = (H, W) or (X, Y, Z); display
+            range 0..1 (0 and 1 are the ends of `window`; fused pictures and clipped displays stay inside).
+        affine: float64 (4, 4), voxel indices -> RAS millimetres. A 2D image has indices (row, column, 0).
+        modality: what made it.
+        window: the native intensities shown as 0 and 1; the first is the greater one where low values are bright.
+        stored: the values in native units as the file holds them, same shape as `pixels`, any dtype;
+            None where `window` alone gives them back.
+        origin: where it came from, for messages.
+        notes: what a reader had to decide, in words, for provenance; no patient data.
+        frame_of_reference: DICOM UID of the patient coordinate system (or of the atlas space, which NIfTI may name);
+            None where the file names none.
+    """
+
+    pixels: NDArray[np.float32]
+    affine: NDArray[np.float64] = field(default_factory=PICTURE_AFFINE.copy)
+    modality: Modality = Modality.OTHER
+    window: tuple[float, float] = (0.0, 1.0)
+    stored: NDArray[Any] | None = None
+    origin: str = "array"
+    notes: tuple[str, ...] = ()
+    frame_of_reference: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.float32:
+            object.__setattr__(self, "pixels", self.pixels.astype(np.float32))
+        if self.pixels.ndim not in (3, 4) or self.pixels.shape[0] not in (1, 3):
+            raise InputError(
+                f"{self.origin}: pixels of shape {self.pixels.shape} are no image; "
+                "give (C, H, W) or (C, X, Y, Z) with C = 1 or 3"
+            )
+        if self.pixels.size == 0:
+            raise InputError(f"{self.origin}: the image is empty (shape {self.pixels.shape})")
+        affine = np.asarray(self.affine, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
+            raise InputError(f"{self.origin}: the affine is not an invertible 4x4 matrix")
+        object.__setattr__(self, "affine", affine)
+
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """Size in pixels: (H, W) or (X, Y, Z)."""
+        return tuple(int(n) for n in self.pixels.shape[1:])
+
+    @property
+    def dims(self) -> int:
+        """2 (a slice or picture) or 3 (a volume)."""
+        return len(self.space)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance in mm between neighbouring pixels along each axis of `space`."""
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, : self.dims], axis=0))
+
+    def native(self) -> NDArray[Any]:
+        """The values in native units (HU, SUV, Bq/ml, grey levels), `(C, *space)`, exactly as stored."""
+        if self.stored is not None:
+            return self.stored
+        low, high = self.window
+        values: NDArray[Any] = low + self.pixels.astype(np.float64) * (high - low)
+        return values
+
+    def windowed(self, low: float, high: float) -> Image:
+        """The same image with native intensities `low`..`high` shown as 0..1, clipped outside.
+
+        Raises:
+            InputError: if `low >= high`.
+        """
+        if not low < high:
+            raise InputError(f"{self.origin}: window {low}..{high} is empty; give low < high")
+        native = self.native()
+        pixels = np.clip((native.astype(np.float64) - low) / (high - low), 0, 1).astype(np.float32)
+        return replace(self, pixels=pixels, window=(float(low), float(high)), stored=native)
+
+    def with_pixels(self, pixels: NDArray[np.float32], affine: NDArray[np.float64] | None = None) -> Image:
+        """New display pixels in the same place (or at `affine`); native values follow from `window`."""
+        return replace(self, pixels=pixels, stored=None, affine=self.affine if affine is None else affine)
+
+    @classmethod
+    def from_native(
+        cls,
+        values: NDArray[Any],
+        *,
+        affine: ArrayLike = PICTURE_AFFINE,
+        modality: Modality = Modality.OTHER,
+        window: tuple[float, float] | None = None,
+        origin: str = "array",
+        notes: tuple[str, ...] = (),
+        frame_of_reference: str | None = None,
+    ) -> Image:
+        """Image from native values `(C, *space)` of any real dtype, which `native()` gives back exactly.
+
+        Args:
+            window: intensities shown as 0 and 1; the finite minimum and maximum if not given.
+                Values outside are clipped in `pixels`. The first may be the greater one (low values
+                bright). NaN is shown as 0, infinities as the ends of the window.
+
+        Raises:
+            InputError: if no value is finite, or the dtype is not real.
+        """
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"{origin}: values of type {values.dtype} are not intensities")
+        if values.size == 0:
+            raise InputError(f"{origin}: the image is empty (shape {values.shape})")
+        low, high = window if window is not None else finite_range(values, origin)
+        span = high - low if high != low else 1.0
+        return cls(
+            pixels=_scaled(values, low, span),
+            affine=np.array(affine, dtype=np.float64),
+            modality=modality,
+            window=(float(low), float(low + span)),
+            stored=values,
+            origin=origin,
+            notes=notes,
+            frame_of_reference=frame_of_reference,
+        )
+
+    @classmethod
+    def of(cls, source: Any) -> Image:
+        """Image from whatever a caller has: an `Image`, a path, a numpy array, a torch tensor, a
+        nibabel or a SimpleITK image.
+
+        Arrays: (H, W), (H, W, 3), (X, Y, Z) or (X, Y, Z, 3); tensors: (H, W), (1|3, H, W) or
+        (1|3, X, Y, Z). uint8 spans 0..255, uint16 the smallest of 0..1023, 4095, 16383 and 65535 that holds
+        it; floats within 0..1 are taken as display values, others from their minimum to their maximum.
+
+        Raises:
+            InputError: if it is none of these.
+        """
+        return CONVERTERS.get("image")(source)
+
+
+def _scaled(values: NDArray[Any], low: float, span: float) -> NDArray[np.float32]:
+    """(values - low) / span clipped to 0..1, computed in float64; in blocks, so that no volume is held twice."""
+    pixels = np.empty(values.shape, dtype=np.float32)
+    step = max(1, 2**22 // max(1, values[:, :1].size))
+    for start in range(0, values.shape[1], step):
+        block = np.subtract(values[:, start : start + step], low, dtype=np.float64)
+        np.divide(block, span, out=block)
+        if values.dtype.kind == "f":
+            np.nan_to_num(block, copy=False, nan=0.0)
+        np.clip(block, 0, 1, out=block)
+        pixels[:, start : start + step] = block
+    return pixels
+
+
+def finite_range(values: NDArray[Any], origin: str) -> tuple[float, float]:
+    """Smallest and largest finite value.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if values.dtype.kind in "biu":
+        return float(values.min()), float(values.max())
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise InputError(f"{origin}: no finite value in the image")
+    return float(values.min(where=finite, initial=np.inf)), float(values.max(where=finite, initial=-np.inf))
+
+
+def scaled_affine(affine: NDArray[np.float64], factors: Sequence[float]) -> NDArray[np.float64]:
+    """Affine of an image with `factors[k]` times as many pixels along axis k over the same field of view.
+
+    Pixel edges coincide, so new index i lies at old index (i + 0.5) / factor - 0.5.
+    """
+    to_old = np.eye(4)
+    for axis, factor in enumerate(factors):
+        to_old[axis, axis] = 1 / factor
+        to_old[axis, 3] = 0.5 / factor - 0.5
+    return affine @ to_old
+
+
+def guess_modality(path: Path) -> Modality:
+    """Modality named in a file name (`t1.nii.gz`, `patient-7_PET.png`), OTHER if none is."""
+    import re
+
+    words = {"MR1": "T1", "T1C": "GAD", "T1GD": "GAD", "T1W": "T1", "T2W": "T2", "GD": "GAD", "MRGAD": "GAD"}
+    words |= {"T1CE": "GAD", "MR2": "T2", "PDW": "PD", "PT": "PET", "FDG": "PET", "ULTRASOUND": "US"}
+    stem = path.name.upper().split(".")[0]
+    for word in re.split(r"[^A-Z0-9]+", stem):
+        word = words.get(word, word)
+        if word in Modality.__members__ and word != "OTHER":
+            return Modality(word)
+    return Modality.OTHER
