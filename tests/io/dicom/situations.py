@@ -285,7 +285,7 @@ SITUATIONS = [
         "late frame, series time of processing",
         {"SeriesTime": "150000", "ActualFrameDuration": 60000, "FrameReferenceTime": (3330000.0, 3450000.0, 3570000.0)},
         5,
-        "FrameReferenceTime 10:35:00",
+        "the start by FrameReferenceTime",
         QIBA,
     ),
     Situation(
