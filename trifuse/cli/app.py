@@ -68,13 +68,15 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 def main() -> None:
     """Runs a command; a `TrifuseError` becomes one message on stderr and exit code 2, anything else code 1."""
-    from trifuse.core.errors import TrifuseError
+    from trifuse.core.errors import ChoiceError, TrifuseError
 
     warnings.showwarning = _show_warning
     try:
         app()
     except TrifuseError as error:
         print(f"trifuse: {error}", file=sys.stderr)
+        if isinstance(error, ChoiceError) and error.table:
+            print(error.table, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("trifuse: stopped; nothing was written", file=sys.stderr)

@@ -21,6 +21,22 @@ class UnitsError(InputError):
     """Values that cannot be turned into the units asked for."""
 
 
+class NoFramesError(InputError):
+    """A choice of frames that was given for several sources, put to one that has no frames to choose from."""
+
+
+class ChoiceError(InputError):
+    """A source that holds several images where one is needed.
+
+    Attributes:
+        table: what there is and what to type for it, ready to print below the message.
+    """
+
+    def __init__(self, message: str, table: str = "") -> None:
+        super().__init__(message)
+        self.table = table
+
+
 class GridError(InputError):
     """Images that do not share one grid of pixels.
 

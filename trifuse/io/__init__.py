@@ -68,19 +68,34 @@ def to_image(source: Any) -> Image:
     return arrays.to_image(source)
 
 
-def read(path: str | Path, *, frame: Frame = None, limit: int | None = None, units: Units = "native") -> Image:
-    """Reads an image file, or the DICOM series in a folder.
+def read(
+    path: str | Path,
+    *,
+    frame: Frame = None,
+    limit: int | None = None,
+    units: Units = "native",
+    series: str | int | None = None,
+    allow_gaps: bool = False,
+    shared: bool = False,
+) -> Image:
+    """Reads an image file, or a DICOM series in a folder.
 
     Args:
-        path: PNG, JPEG, BMP, GIF, TIFF, NIfTI or DICOM file, told by its content; or a folder with one DICOM series.
+        path: PNG, JPEG, BMP, GIF, TIFF, NIfTI or DICOM file, told by its content; a folder with a DICOM series, or
+            with folders of them; a DICOMDIR.
         frame: which frame of a file or series with several (4D NIfTI, dynamic DICOM series, TIFF pages, animations),
             from 0, or "mean" for their average: of dynamic PET weighted by the frames' durations where they are known.
         limit: most bytes that the pixels may take as float32; the environment variable TRIFUSE_MAX_BYTES or 2 GiB
             if not given. The header is checked before anything is decoded.
         units: "suv" turns PET from DICOM into SUVbw (see `trifuse.io.dicom.suv`) and leaves other images alone;
             "native" keeps all numbers.
+        series: which DICOM series of several: its number, UID, description or modality ("CT"); "5/2" for the second
+            file of series 5, where its files form no volume.
+        allow_gaps: resample DICOM slices at uneven distances onto even ones; they are refused otherwise.
+        shared: `frame` was meant for whichever of several sources has frames: `NoFramesError` from one that has none.
 
     Raises:
+        ChoiceError: if it holds several series and none is chosen; its `table` lists them.
         InputError: if it is missing, unreadable, damaged, too large, of no known kind, or holds several images.
         UnitsError: if SUV are asked for and the header of a PET does not allow them.
         OptionError: if `frame`, `limit` or `units` means nothing.
@@ -90,7 +105,16 @@ def read(path: str | Path, *, frame: Frame = None, limit: int | None = None, uni
     if units not in get_args(Units):
         raise OptionError(f"units={units!r} is not known; choose {', '.join(get_args(Units))}")
     path = Path(path)
-    request = Request(origin=one_line(path), path=path, frame=frame, limit=memory_limit(limit), units=units)
+    request = Request(
+        origin=one_line(path),
+        path=path,
+        frame=frame,
+        limit=memory_limit(limit),
+        units=units,
+        series=None if series is None else str(series),
+        allow_gaps=allow_gaps,
+        shared=shared,
+    )
     if _is_folder(path):
         from trifuse.io import dicom
 
@@ -100,6 +124,8 @@ def read(path: str | Path, *, frame: Frame = None, limit: int | None = None, uni
         from trifuse.io import dicom
 
         return dicom.read_file(request)
+    if series is not None:
+        raise OptionError(f"{request.origin}: is no DICOM; series= chooses among the series of a DICOM folder")
     image = _read_other(request, kind)
     if units == "suv" and image.modality is Modality.PET:
         raise UnitsError(

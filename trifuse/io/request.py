@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trifuse.core.errors import InputError, OptionError
+from trifuse.core.errors import InputError, NoFramesError, OptionError
 
 Frame = int | Literal["mean"] | None
 """One frame of a file that holds several, counted from 0; "mean" for their average; None if there must be one."""
@@ -34,6 +34,10 @@ class Request:
         frame: see `Frame`.
         limit: most bytes that the decoded pixels may take as float32.
         units: see `Units`.
+        series: which series of a folder with several: its number, UID, description or modality; of a series of
+            several files that form no volume, one of them after a slash ("5/2").
+        allow_gaps: whether uneven slices are resampled onto even ones.
+        shared: whether `frame` was given for several sources at once, so that one without frames has nothing to choose.
     """
 
     origin: str
@@ -41,6 +45,9 @@ class Request:
     frame: Frame = None
     limit: int = DEFAULT_LIMIT
     units: Units = "native"
+    series: str | None = None
+    allow_gaps: bool = False
+    shared: bool = False
 
     def check_size(self, shape: Sequence[int]) -> None:
         """Refuses what the header announces if it is empty, larger than the limit, or more than the file can hold.
@@ -72,19 +79,35 @@ class Request:
                 "can hold; copy it anew"
             )
 
-    def choose(self, count: int, what: str = "frames") -> range:
+    def choose(self, count: int, what: str = "frames", *, averages: bool = True) -> range:
         """The frames to read out of `count`: one, or all of them for an average.
 
+        Args:
+            count: how many there are.
+            what: what they are, in the plural.
+            averages: whether their mean makes sense.
+
         Raises:
-            InputError: if there are several and none is chosen, or the chosen one does not exist.
+            NoFramesError: if there is one, and the choice was meant for sources that have several.
+            InputError: if there are several and none is chosen, or the chosen one does not exist or is their mean,
+                which makes no sense.
         """
+        if count == 1 and self.shared and self.frame is not None:
+            raise NoFramesError(f"{self.origin}: holds one image, of which no frame can be chosen")
+        numbers = "0 or 1" if count == 2 else f"0 to {count - 1}"
         if self.frame == "mean":
+            if not averages and count > 1:
+                raise InputError(
+                    f"{self.origin}: the mean of {count} {what} is no image; choose one with --frame {numbers} "
+                    "(frame= in Python)"
+                )
             return range(count)
         if self.frame is None:
             if count != 1:
+                average = " or average them with --frame mean" if averages else ""
                 raise InputError(
                     f"{self.origin}: holds {count} {what} where one image is needed; choose one with "
-                    f"--frame 0 to {count - 1} or average them with --frame mean (frame= in Python)"
+                    f"--frame {numbers}{average} (frame= in Python)"
                 )
             return range(1)
         if not 0 <= self.frame < count:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from tests.io.makers import dicom_slice, save_series
@@ -79,9 +80,24 @@ def test_gantry_tilt_is_refused(tmp_path: Path) -> None:
         io.read(tmp_path)
 
 
+def test_a_copy_of_a_file_counts_once(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    shutil.copy(tmp_path / "002.dcm", tmp_path / "002 (1).dcm")
+    image = io.read(tmp_path)
+    assert np.array_equal(image.native()[0], VOLUME)
+    assert image.notes == ("1 copies of files left out (same SOPInstanceUID)",)
+    other = pydicom.dcmread(tmp_path / "002 (1).dcm")
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(tmp_path / "002 (1).dcm")
+    with pytest.raises(InputError, match="other pixels"):
+        io.read(tmp_path)
+
+
 def test_two_slices_in_one_place_are_refused(tmp_path: Path) -> None:
     save_series(tmp_path, VOLUME)
-    shutil.copy(tmp_path / "002.dcm", tmp_path / "copy.dcm")
+    again = pydicom.dcmread(tmp_path / "002.dcm")
+    again.SOPInstanceUID = again.file_meta.MediaStorageSOPInstanceUID = "1.2.99"
+    again.save_as(tmp_path / "again.dcm")
     with pytest.raises(InputError, match="2 slices lie at the same place"):
         io.read(tmp_path)
 
@@ -100,6 +116,7 @@ def test_two_slices_in_one_place_are_refused(tmp_path: Path) -> None:
 def test_mixtures_are_refused(tmp_path: Path, attributes: dict[str, object], word: str) -> None:
     save_series(tmp_path, VOLUME)
     odd = dicom_slice(VOLUME[:, :, 0].T, position=(-40, -30, 48), **attributes)
+    odd.PixelData *= attributes.get("NumberOfFrames", 1)
     odd.save_as(tmp_path / "odd.dcm", enforce_file_format=True)
     with pytest.raises(InputError, match=word) as error:
         io.read(tmp_path)

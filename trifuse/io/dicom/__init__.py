@@ -6,7 +6,6 @@ pydicom reads, highdicom judges whether slices form a volume. `read_file` and `r
 
 from trifuse.io.dicom.derived import write
 from trifuse.io.dicom.exported import write_series
-from trifuse.io.dicom.file import read_file
-from trifuse.io.dicom.series import read_folder
+from trifuse.io.dicom.series import read_file, read_folder
 
 __all__ = ["read_file", "read_folder", "write", "write_series"]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trifuse.core.errors import one_line
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, guess_modality
 from trifuse.io.arrays import LPS_TO_RAS
+from trifuse.io.dicom.kinds import is_projection
 from trifuse.io.dicom.units import real_world
 from trifuse.io.display import grey_if_equal, scan_window
 from trifuse.io.request import Request
@@ -30,6 +31,7 @@ _MADE_BY = {
     "IVUS": Modality.US,
 }
 
+_MEASURES = (Modality.CT, Modality.PET, Modality.SPECT)
 
 _USED = (
     "Modality",
@@ -45,13 +47,18 @@ _USED = (
     "ImageOrientationPatient",
     "PixelSpacing",
     "ImagerPixelSpacing",
+    "PixelAspectRatio",
+    "SequenceOfUltrasoundRegions",
     "SliceThickness",
     "SpacingBetweenSlices",
     "Rows",
     "Columns",
     "SamplesPerPixel",
+    "BitsAllocated",
     "BitsStored",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "PhotometricInterpretation",
     "RescaleSlope",
     "RescaleIntercept",
@@ -62,6 +69,15 @@ _USED = (
     "WindowCenter",
     "WindowWidth",
     "VOILUTFunction",
+    "ImageType",
+    "EchoTime",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "InversionTime",
+    "FlipAngle",
+    "KVP",
+    "AcquisitionNumber",
+    "InstanceNumber",
     "TemporalPositionIdentifier",
     "FrameReferenceTime",
     "AcquisitionDateTime",
@@ -77,8 +93,7 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     """Header of frame `index` with everything at its top level, where single-frame objects have it.
 
     Holds the attributes in `_USED`. The shared functional groups of an enhanced object are laid over its own
-    attributes, those of the frame over these. Frames of a nuclear medicine reconstruction follow each other along
-    the normal of the first (DICOM PS3.3 C.8.4.15).
+    attributes, those of the frame over these.
     """
     from pydicom import Dataset as Flat
 
@@ -88,13 +103,40 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
         if keyword in dataset:
             header[keyword] = dataset[keyword]
     _lay_groups(header, dataset, index)
-    detectors = dataset.get("DetectorInformationSequence")
-    if detectors and "ImagePositionPatient" in detectors[0]:
-        header.ImageOrientationPatient = detectors[0].ImageOrientationPatient
-        normal = plane_normal(header)
-        step = index * float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 1)
-        header.ImagePositionPatient = list(np.array(detectors[0].ImagePositionPatient, dtype=float) + step * normal)
+    if dataset.get("DetectorInformationSequence"):
+        _lay_detector(header, dataset, index)
     return header
+
+
+_VECTORS = ("EnergyWindowVector", "TimeSlotVector")
+"""What tells frames of nuclear medicine at one place apart: one number for each frame."""
+
+
+def _lay_detector(header: Dataset, dataset: Dataset, index: int) -> None:
+    """Place of a frame of nuclear medicine: slices follow each other along the normal of the first."""
+    for keyword in _VECTORS:
+        numbers = dataset.get(keyword)
+        if numbers is not None:
+            setattr(header, keyword, np.atleast_1d(numbers)[index])
+    detector = dataset.DetectorInformationSequence[0]
+    if is_projection(dataset):
+        return
+    if detector.get("ImageOrientationPatient"):
+        header.ImageOrientationPatient = detector.ImageOrientationPatient
+        if detector.get("ImagePositionPatient"):
+            step = slice_number(dataset, index) * slice_step(dataset) * plane_normal(header)
+            header.ImagePositionPatient = list(np.array(detector.ImagePositionPatient, dtype=float) + step)
+
+
+def slice_number(dataset: Dataset, index: int) -> int:
+    """Which slice, from 0, frame `index` of a reconstruction shows."""
+    numbers = dataset.get("SliceVector")
+    return index if numbers is None else int(np.atleast_1d(numbers)[index]) - 1
+
+
+def slice_step(dataset: Dataset) -> float:
+    """Distance in mm from one slice to the next along the normal; negative where they go against it."""
+    return float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 1)
 
 
 def whole_header(dataset: Dataset, index: int) -> Dataset:
@@ -137,6 +179,14 @@ def plane_normal(header: Dataset) -> NDArray[np.float64]:
     return np.cross(along_row, down_column)
 
 
+def turned_mm(header: Dataset, cosines: NDArray[np.float64]) -> float:
+    """How far the edges of a frame lie from where other direction cosines `(2, 3)` would put them."""
+    own = np.array(header.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
+    between_rows, between_columns = (float(v) for v in header.PixelSpacing)
+    half = np.array([int(header.Columns) * between_columns, int(header.Rows) * between_rows]) / 2
+    return float((np.linalg.norm(own - cosines, axis=1) * half).sum())
+
+
 def in_plane_axes(header: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """LPS steps in mm from one column to the next, and from one row to the next."""
     along_row, down_column = np.array(header.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
@@ -144,11 +194,34 @@ def in_plane_axes(header: Dataset) -> tuple[NDArray[np.float64], NDArray[np.floa
     return along_row * between_columns, down_column * between_rows
 
 
+def pixel_size(header: Dataset) -> tuple[float, float]:
+    """Distance in mm from row to row and from column to column; (1, 1) where the header tells none."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        if header.get(keyword):
+            return float(header[keyword].value[0]), float(header[keyword].value[1])
+    regions = {size for region in header.get("SequenceOfUltrasoundRegions") or [] if (size := _region_size(region))}
+    if len(regions) == 1:
+        return regions.pop()
+    aspect = header.get("PixelAspectRatio")
+    if aspect and float(aspect[0]) > 0 and float(aspect[1]) > 0:
+        return float(aspect[0]) / float(aspect[1]), 1.0
+    return 1.0, 1.0
+
+
+def _region_size(region: Dataset) -> tuple[float, float] | None:
+    """Pixel size in mm of a region of a sonogram that shows tissue in 2D (DICOM PS3.3 C.8.5.5)."""
+    centimetres = 3
+    units = (region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection"))
+    sizes = (abs(float(region.get("PhysicalDeltaY") or 0)), abs(float(region.get("PhysicalDeltaX") or 0)))
+    if region.get("RegionSpatialFormat") != 1 or units != (centimetres, centimetres) or not min(sizes) > 0:
+        return None
+    return round(10 * sizes[0], 9), round(10 * sizes[1], 9)
+
+
 def plane_affine(header: Dataset) -> NDArray[np.float64]:
     """Affine (row, column, 0) -> RAS of one frame; `PICTURE_AFFINE` at the pixel's size where it has no place."""
     if not is_placed(header):
-        spacing = header.get("PixelSpacing") or header.get("ImagerPixelSpacing") or (1, 1)
-        return PICTURE_AFFINE @ np.diag([float(spacing[0]), float(spacing[1]), 1, 1])
+        return PICTURE_AFFINE @ np.diag([*pixel_size(header), 1, 1])
     next_column, next_row = in_plane_axes(header)
     thickness = abs(float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1))
     lps = np.eye(4)
@@ -188,7 +261,7 @@ def modality(header: Dataset, request: Request) -> Modality:
 def voi_window(header: Dataset) -> tuple[float, float] | None:
     """First window of the header as (low, high), by the formula of its VOI LUT function (DICOM PS3.3 C.11.2.1)."""
     centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    if centre is None or width is None or width <= 0:
+    if centre is None or width is None or not (np.isfinite([centre, width]).all() and width > 0):
         return None
     if str(header.get("VOILUTFunction") or "LINEAR") == "LINEAR":
         low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
@@ -232,18 +305,25 @@ def as_image(
     Raises:
         InputError: if no value is finite.
     """
+    values, remarks = without_padding(values, inverted=_is_inverted(header))
+    notes = (*notes, *remarks)
     values = narrowed(grey_if_equal(values))
     mapping = real_world(header)
     if mapping is not None and mapping.unit not in ("", "1"):
         notes = (*notes, f"real-world values in {one_line(mapping.unit)}")
     made_by = modality(header, request)
+    ours = header.get("Manufacturer") == MAKER
     if header.get("PhotometricInterpretation") == "PALETTE COLOR" or int(header.get("SamplesPerPixel") or 1) > 1:
         window = _colour_window(values, header)
     else:
-        of_header = voi_window(header) if made_by is Modality.CT or header.get("Manufacturer") == MAKER else None
+        of_header = voi_window(header) if made_by is Modality.CT or ours else None
+        if of_header is None and made_by is Modality.CT and header.get("WindowWidth"):
+            notes = (*notes, "the window in its header is none: not used")
         window = of_header or scan_window(values, made_by, request.origin)
-    if header.get("PhotometricInterpretation") == "MONOCHROME1":
+    if _is_inverted(header):
         window = window[::-1]
+    elif header.get("PhotometricInterpretation") == "MONOCHROME1":
+        notes = (*notes, f"is stored to be shown dark on white: high values of {made_by.value} are shown bright")
     frame = str(header.get("FrameOfReferenceUID") or "") or None
     return Image.from_native(
         values,
@@ -254,6 +334,33 @@ def as_image(
         notes=notes,
         frame_of_reference=frame,
     )
+
+
+def _is_inverted(header: Dataset) -> bool:
+    """Whether low values are to be shown bright; never for measures (HU, activity), which are fused as they are."""
+    if header.get("PhotometricInterpretation") != "MONOCHROME1":
+        return False
+    return header.get("Manufacturer") == MAKER or _MADE_BY.get(str(header.get("Modality", ""))) not in _MEASURES
+
+
+def without_padding(values: NDArray[Any], *, inverted: bool = False) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Values in which masked pixels, padding by their header, have the intensity shown black, and a note.
+
+    Padding that could be an intensity, within a hundredth of the range of the others, stays as it is.
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values, ()
+    mask, plain = np.ma.getmaskarray(values), values.data
+    real = plain[~mask]
+    if real.size in (0, plain.size):
+        return plain, ()
+    low, high = float(real.min()), float(real.max())
+    padded, slack = plain[mask], (high - low) / 100
+    if low - slack <= float(padded.min()) and float(padded.max()) <= high + slack:
+        return plain, ()
+    share = 100 * mask.sum() / mask.size
+    note = f"padding ({share:.2g} % of the pixels) is no intensity: shown black"
+    return values.filled(real.max() if inverted else real.min()), (note,)
 
 
 def narrowed(values: NDArray[Any]) -> NDArray[Any]:
