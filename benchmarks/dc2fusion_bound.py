@@ -4,7 +4,7 @@
 
 For the middle of each pair the share of the first source is found voxel by voxel by descent on the very volumes (no
 network, nothing to generalise) for three weights of the squared differences beside the structural terms of the loss,
-and printed beside fixed blends. Reads the volumes from the folder in TRIFUSE_SHARED; validation patients unless told.
+and printed beside fixed blends. Reads the volumes from the folder in TRIFUSE_SHARED; validation patients by default.
 """
 
 from __future__ import annotations

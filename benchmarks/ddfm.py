@@ -31,33 +31,33 @@ class Original:
 
     def __call__(self, x: Tensor, time: Tensor) -> Tensor:
         """The whole network."""
-        told = self.linear(embedded(time, self.config.channels), "time_embed.0")
-        told = self.linear(told * torch.sigmoid(told), "time_embed.2")
+        embedding = self.linear(embedded(time, self.config.channels), "time_embed.0")
+        embedding = self.linear(embedding * torch.sigmoid(embedding), "time_embed.2")
         skips = []
         levels, blocks = len(self.config.multipliers), self.config.res_blocks
         for index in range(levels * (blocks + 1)):
             halving = index > 0 and index % (blocks + 1) == 0
-            x = self.stage(x, told, f"input_blocks.{index}", "down" if halving else "")
+            x = self.stage(x, embedding, f"input_blocks.{index}", "down" if halving else "")
             skips.append(x)
-        x = self.residual(x, told, "middle_block.0")
-        x = self.residual(self.attention(x, "middle_block.1"), told, "middle_block.2")
+        x = self.residual(x, embedding, "middle_block.0")
+        x = self.residual(self.attention(x, "middle_block.1"), embedding, "middle_block.2")
         for index in range(levels * (blocks + 1)):
-            x = self.stage(torch.cat([x, skips.pop()], dim=1), told, f"output_blocks.{index}", "")
+            x = self.stage(torch.cat([x, skips.pop()], dim=1), embedding, f"output_blocks.{index}", "")
         return self.conv(self.swish(self.norm(x, "out.0")), "out.2")
 
-    def stage(self, x: Tensor, told: Tensor, name: str, resample: str) -> Tensor:
+    def stage(self, x: Tensor, embedding: Tensor, name: str, resample: str) -> Tensor:
         """The layers of one block."""
         if f"{name}.0.weight" in self.state:
             return self.conv(x, f"{name}.0")
-        x = self.residual(x, told, f"{name}.0", resample)
+        x = self.residual(x, embedding, f"{name}.0", resample)
         for part in (1, 2):
             if f"{name}.{part}.qkv.weight" in self.state:
                 x = self.attention(x, f"{name}.{part}")
             elif f"{name}.{part}.in_layers.0.weight" in self.state:
-                x = self.residual(x, told, f"{name}.{part}", "up")
+                x = self.residual(x, embedding, f"{name}.{part}", "up")
         return x
 
-    def residual(self, x: Tensor, told: Tensor, name: str, resample: str = "") -> Tensor:
+    def residual(self, x: Tensor, embedding: Tensor, name: str, resample: str = "") -> Tensor:
         """Residual block."""
         h = self.swish(self.norm(x, f"{name}.in_layers.0"))
         if resample == "down":
@@ -65,7 +65,7 @@ class Original:
         elif resample == "up":
             h, x = (functional.interpolate(part, scale_factor=2.0) for part in (h, x))
         h = self.conv(h, f"{name}.in_layers.2")
-        scale, shift = self.linear(self.swish(told), f"{name}.emb_layers.1")[:, :, None, None].chunk(2, dim=1)
+        scale, shift = self.linear(self.swish(embedding), f"{name}.emb_layers.1")[:, :, None, None].chunk(2, dim=1)
         h = self.norm(h, f"{name}.out_layers.0") * (1 + scale) + shift
         h = self.conv(self.swish(h), f"{name}.out_layers.3")
         known = f"{name}.skip_connection"

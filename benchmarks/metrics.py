@@ -32,7 +32,7 @@ from trifuse.metrics import get, names, windows
 from trifuse.metrics.base import case_of
 from trifuse.metrics.evaluate import evaluate
 from trifuse.metrics.pixels import Pixels
-from trifuse.metrics.protocols import PROTOCOLS
+from trifuse.metrics.presets import PRESETS
 
 Array = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def against_direct_windows(fused: Array, sources: list[Array], repeat: int) -> N
         with straight_windows():
             direct = seconds(work, 1)
         print(f"{name:14} {1e3 * direct:10.2f} {1e3 * ours:10.2f} {direct / ours:7.1f}")
-    wanted = [n for n in PROTOCOLS["default"].metrics if n != "lpips" and get(n).card.min_size <= min(fused.shape)]
+    wanted = [n for n in PRESETS["default"].metrics if n != "lpips" and get(n).card.min_size <= min(fused.shape)]
     ours = seconds(lambda: evaluate(fused, sources, metrics=wanted), repeat)
     with straight_windows():
         direct = seconds(lambda: [get(name)(fused, sources) for name in wanted], 1)

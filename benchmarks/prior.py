@@ -5,7 +5,7 @@
 
 Denoising: PSNR in dB, means over test slices, of the prior's one-step estimate, of our blind DnCNN, of any further
 DnCNN that `--network` names (.pth, .npz or .safetensors; DnCNN-S-25 is the published one for noise 25), of non-local
-means (scikit-image, told the noise) and of BM3D where the package `bm3d` is installed (told the noise).
+means (scikit-image, given the noise) and of BM3D where the package `bm3d` is installed (given the noise).
 Fusion: pairs of test patients, clean and with Gaussian noise of 20 added to both, against the clean ones. DDFM without
 a prior is its likelihood alone, on the sources as they are.
 """

@@ -35,8 +35,8 @@ def main() -> None:
     for method in arguments.methods:
         best = fastest(volumes, method, arguments.workers, arguments.rounds)
         base = best[arguments.workers[0]]
-        told = [f"workers={workers} {seconds:.2f} s ({base / seconds:.2f})" for workers, seconds in best.items()]
-        print(f"{method}: " + ", ".join(told), flush=True)
+        columns = [f"workers={workers} {seconds:.2f} s ({base / seconds:.2f})" for workers, seconds in best.items()]
+        print(f"{method}: " + ", ".join(columns), flush=True)
 
 
 def fastest(volumes: list[Image], method: str, workers: list[int], rounds: int) -> dict[int, float]:

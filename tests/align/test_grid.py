@@ -47,7 +47,7 @@ def test_reference_chooses_the_row_that_others_differ_from() -> None:
     assert "orientation" in table[1]
 
 
-def test_a_small_turn_is_told_in_degrees() -> None:
+def test_a_small_turn_is_reported_in_degrees() -> None:
     turn = np.eye(4)
     angle = np.deg2rad(3)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]

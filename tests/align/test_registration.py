@@ -1,4 +1,4 @@
-"""Registration: known motions are found again, sides stay sides, and poor fits are told."""
+"""Registration: known motions are found again, sides stay sides, and poor fits are reported."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
-from trifuse.bench import cases, fingerprints, recipe, report, run, summary, tables
+from trifuse.bench import cache_keys, cases, recipe, report, run, summary, tables
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
 from trifuse.fusion import fuse
@@ -277,11 +277,11 @@ def test_results_by_other_weights_are_run_again(study: Path, tmp_path: Path) -> 
     second.write_bytes(b"other")
     small = make()
     entry = recipe.Entry(method="mean", options={"weights": str(first)})
-    before = fingerprints.of_row(small, entry)
-    assert before == fingerprints.of_row(small, entry)
-    assert before != fingerprints.of_row(small, recipe.Entry(method="mean", options={"weights": str(second)}))
+    before = cache_keys.of_row(small, entry)
+    assert before == cache_keys.of_row(small, entry)
+    assert before != cache_keys.of_row(small, recipe.Entry(method="mean", options={"weights": str(second)}))
     first.write_bytes(b"some more")
-    assert before != fingerprints.of_row(small, entry)
+    assert before != cache_keys.of_row(small, entry)
 
 
 def test_both_readings_have_tables_and_ranks(study: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ SIZE = (20, 24, 10)
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Runs the command line in this process; returns its exit code and what it told."""
+    """Runs the command line in this process; returns its exit code and what it printed."""
 
     def run_it(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["trifuse", *map(str, arguments)])
@@ -57,9 +57,9 @@ def pictures(tmp_path: Path) -> list[Path]:
 def test_planes_and_cine_of_a_volume(run, volumes: list[Path], tmp_path: Path, film: str, axis: int) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "new"
     asked = ["--picture", out / "planes.png", "--gif", out / film, "--axis", axis]
-    code, told = run("fuse", *volumes, "-o", out / "fused.nii.gz", "-m", "mean", *asked)
-    assert code == 0, told
-    assert all(str(out / name) in told for name in ("fused.nii.gz", "planes.png", film))
+    code, printed = run("fuse", *volumes, "-o", out / "fused.nii.gz", "-m", "mean", *asked)
+    assert code == 0, printed
+    assert all(str(out / name) in printed for name in ("fused.nii.gz", "planes.png", film))
     assert {path.name for path in out.iterdir()} == {"fused.nii.gz", "fused.nii.gz.json", "planes.png", film}
     with Pillow.open(out / "planes.png") as sheet:
         pixels = np.asarray(sheet.convert("RGB")).astype(int)
@@ -73,8 +73,8 @@ def test_planes_and_cine_of_a_volume(run, volumes: list[Path], tmp_path: Path, f
 
 
 def test_pdf_of_pictures(run, pictures: list[Path], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    code, told = run("fuse", *pictures, "-o", tmp_path / "f.png", "-m", "mean", "--picture", tmp_path / "sheet.pdf")
-    assert code == 0, told
+    code, printed = run("fuse", *pictures, "-o", tmp_path / "f.png", "-m", "mean", "--picture", tmp_path / "sheet.pdf")
+    assert code == 0, printed
     assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -114,8 +114,8 @@ def test_what_cannot_be_written_is_refused_before_fusing(  # type: ignore[no-unt
     (tmp_path / "file").write_text("x")
     before = sorted(tmp_path.rglob("*"))
     arguments = [one if one.startswith("-") else tmp_path / one for one in wanted]
-    code, told = run("fuse", *sources, *arguments, "-m", "mean")
+    code, printed = run("fuse", *sources, *arguments, "-m", "mean")
     assert code == 2
-    assert words in told
-    assert len(told.strip().splitlines()) == 1
+    assert words in printed
+    assert len(printed.strip().splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before

@@ -12,7 +12,7 @@ from trifuse.cli.app import app
 from trifuse.core.errors import InputError
 
 
-def test_failures_are_told_and_give_exit_code_3(tmp_path: Path) -> None:
+def test_failures_are_reported_and_give_exit_code_3(tmp_path: Path) -> None:
     mr_series(tmp_path / "t1")
     pet_series(tmp_path / "pet")
     listed = table(tmp_path / "l.csv", "a,p,train,t1,pet", "b,q,,t1,nowhere")

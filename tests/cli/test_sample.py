@@ -22,7 +22,7 @@ def test_a_sheet_is_written(tmp_path: Path) -> None:
     assert io.read(target).space == (38, 38)
 
 
-def test_bad_names_are_told_before_any_work(tmp_path: Path) -> None:
+def test_bad_names_are_reported_before_any_work(tmp_path: Path) -> None:
     for arguments, error in (
         (["sample", own(tmp_path), "-o", str(tmp_path / "sheet.xyz")], OptionError),
         (["sample", "weights-of-nobody", "-o", str(tmp_path / "sheet.png")], WeightsError),

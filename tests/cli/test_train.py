@@ -70,13 +70,13 @@ def test_exported_studies_are_prepared_and_learned_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("a,train,t1.nii,pet.nii", "no such volume"), ("a,val,t1.nii,t1.nii", "no pair of volumes")]
+    ("text", "message"), [("a,train,t1.nii,pet.nii", "no such volume"), ("a,val,t1.nii,t1.nii", "no pair of volumes")]
 )
-def test_a_manifest_without_volumes_is_a_clear_error(tmp_path: Path, text: str, told: str) -> None:
+def test_a_manifest_without_volumes_is_a_clear_error(tmp_path: Path, text: str, message: str) -> None:
     nifti(tmp_path / "t1.nii", MR, head(MR, MR_SIZE))
     table(tmp_path / "manifest.csv", text, head="case,split,path_1,path_2")
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(ON_A_MANIFEST.replace("MANIFEST", "manifest.csv"))
     result = CliRunner().invoke(app, [str(recipe), "-o", str(tmp_path / "out")])
     assert isinstance(result.exception, InputError)
-    assert told in str(result.exception)
+    assert message in str(result.exception)

@@ -47,12 +47,12 @@ def test_absent_weights_are_an_error() -> None:
         learned.enlarged(torch.rand(1, 1, 4, 4), 2, checkpoint="nowhere")
 
 
-def test_poses_are_averaged(tmp_path: Path) -> None:
+def test_a_self_ensemble_is_averaged(tmp_path: Path) -> None:
     path = checkpoint(tmp_path)
     source = torch.rand(1, 3, 5, 6)
-    mirrored = learned.enlarged(source.flip(3), 2, checkpoint=path, poses=8).flip(3)
-    turned = learned.enlarged(source.transpose(2, 3), 2, checkpoint=path, poses=8).transpose(2, 3)
-    averaged = learned.enlarged(source, 2, checkpoint=path, poses=8)
+    mirrored = learned.enlarged(source.flip(3), 2, checkpoint=path, ensemble=8).flip(3)
+    turned = learned.enlarged(source.transpose(2, 3), 2, checkpoint=path, ensemble=8).transpose(2, 3)
+    averaged = learned.enlarged(source, 2, checkpoint=path, ensemble=8)
     torch.testing.assert_close(averaged, mirrored, atol=1e-5, rtol=0)
     torch.testing.assert_close(averaged, turned, atol=1e-5, rtol=0)
     assert (averaged - learned.enlarged(source, 2, checkpoint=path)).abs().max() > 1e-4
@@ -78,11 +78,11 @@ def test_what_is_black_around_the_sources_is_left_out(tmp_path: Path) -> None:
     sources = [torch.zeros(1, 3, 70, 60) for _ in range(3)]
     for source in sources:
         source[..., 20:34, 25:41] = torch.rand(1, 3, 14, 16)
-    closed = torch.stack(sources).mean(dim=0)
+    analytic = torch.stack(sources).mean(dim=0)
     network = FusionRule.from_state(read(Path(path))[0])
     largest = to_display(brightest(torch.cat(sources, dim=1) * 2 - 1))
     with torch.inference_mode():
-        whole = network(sources, closed, largest, 2).clamp(0, 1)
-    said = learned.corrected(torch.cat([*sources, closed], dim=1), 2, checkpoint=path)
+        whole = network(sources, analytic, largest, 2).clamp(0, 1)
+    said = learned.corrected(torch.cat([*sources, analytic], dim=1), 2, checkpoint=path)
     torch.testing.assert_close(said, whole, atol=1e-6, rtol=0)
     assert not learned.corrected(torch.zeros(1, 12, 8, 8), 2, checkpoint=path).any()

@@ -165,18 +165,18 @@ def test_predictions_invert_their_targets(name: str) -> None:
     assert torch.allclose(sigma(level) ** 2 + level**2, torch.ones_like(level))
 
 
-def test_a_network_is_told_level_and_condition() -> None:
-    told: list[Tensor] = []
+def test_a_network_takes_level_and_condition_as_input() -> None:
+    times: list[Tensor] = []
 
     class Network(torch.nn.Module):
         def forward(self, x: Tensor, time: Tensor) -> Tensor:
-            told.append(time)
+            times.append(time)
             return 3 * x[:, :3]
 
     condition, x = torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
     denoise = NetworkDenoiser(Network(), condition, prediction("x0"))
     assert torch.equal(denoise(x, 0.25), torch.ones(2, 3, 4, 4))
-    assert torch.equal(told[0], torch.tensor([0.25, 0.25]))
+    assert torch.equal(times[0], torch.tensor([0.25, 0.25]))
     free = NetworkDenoiser(Network(), condition, prediction("x0"), clamp=None)
     assert torch.equal(free(x, 0.25), torch.full((2, 3, 4, 4), 3.0))
 

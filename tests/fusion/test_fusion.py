@@ -158,15 +158,15 @@ def test_bf16_stays_close_to_fp32() -> None:
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_a_slow_precision_is_told_before_a_network_runs(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_precision_is_noted_before_a_network_runs(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptation, "_computes_in_bfloat16", lambda device: native)
     sources = [np.random.default_rng(seed).random((16, 16), dtype=np.float32) for seed in range(3)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         trifuse.fuse(sources, "tfs-diff", options={"quality": "fast"}, scale=2, precision="bf16")
-    told = [str(each.message) for each in caught if issubclass(each.category, adaptation.PrecisionNote)]
-    assert len(told) == (0 if native else 1)
-    assert native or "--precision fp32" in told[0]
+    notes = [str(each.message) for each in caught if issubclass(each.category, adaptation.PrecisionNote)]
+    assert len(notes) == (0 if native else 1)
+    assert native or "--precision fp32" in notes[0]
 
 
 def test_provenance_tells_how_it_was_made() -> None:

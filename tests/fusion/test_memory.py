@@ -37,10 +37,10 @@ def test_it_says_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_methods_that_do_not_know_are_silent() -> None:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         memory.tell(get("mean")(), (10**4,) * 3)
-    assert told == []
+    assert notes == []
 
 
 def test_what_is_free() -> None:

@@ -99,9 +99,9 @@ def test_network(path: Path) -> None:
     golden = np.load(path)
     net = network(golden)
     found: dict[str, Tensor] = {}
-    for room in ("layers", "up_layers"):
-        for number, stage in enumerate(getattr(net.swin, room)):
-            key = f"{room}.{number}"
+    for part in ("layers", "up_layers"):
+        for number, stage in enumerate(getattr(net.swin, part)):
+            key = f"{part}.{number}"
             stage.register_forward_hook(lambda m, i, o, key=key: found.update({f"{key}.0": o[0], f"{key}.1": o[1]}))
             if stage.downsample is not None:
                 stage.downsample.register_forward_hook(

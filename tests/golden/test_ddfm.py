@@ -66,9 +66,9 @@ def test_colours_and_times(path: Path) -> None:
     lifted = with_luma(rgb, torch.from_numpy(golden["ycbcr2"][:, :1]) / 255)
     np.testing.assert_allclose(lifted, golden["rgb2"], rtol=0, atol=2e-6)
     for channels in (32, 256):
-        told = embedded(torch.from_numpy(golden["temb_t"]), channels)
+        embedding = embedded(torch.from_numpy(golden["temb_t"]), channels)
         last_place = int(golden["temb_t"].max()) * 2.0**-24  # processors round exp differently, and t enlarges that
-        np.testing.assert_allclose(told, golden[f"temb_{channels}"], rtol=0, atol=last_place)
+        np.testing.assert_allclose(embedding, golden[f"temb_{channels}"], rtol=0, atol=last_place)
 
 
 @torch.inference_mode()

@@ -202,18 +202,20 @@ def mismatch(file: File, key: str, golden: float, task: Task) -> str:
 
 
 def rounding(case: Case) -> float:
-    """What rounding alone does to Q_CB: the spread of its value over the poses of the pictures, which should agree.
+    """What rounding alone does to Q_CB: the spread of its value over flips and turns, which should agree.
 
-    On black background the contrast is a ratio of what rounding left, another on each processor and in each pose.
+    On black background the contrast is a ratio of what rounding left, another on each processor and for each turn.
     """
 
-    def posed(image: Pixels, turns: int, mirrored: bool) -> np.ndarray:
+    def transformed(image: Pixels, turns: int, mirrored: bool) -> np.ndarray:
         turned = np.rot90(image.values, turns)
         return np.ascontiguousarray(turned.T if mirrored else turned)
 
     values = [
-        get("q_cb").score(case_of(*(posed(case.fused, *pose), [posed(source, *pose) for source in case.sources]))).value
-        for pose in itertools.product(range(4), (False, True))
+        get("q_cb")
+        .score(case_of(*(transformed(case.fused, *each), [transformed(source, *each) for source in case.sources])))
+        .value
+        for each in itertools.product(range(4), (False, True))
     ]
     return max(values) - min(values)
 

@@ -18,9 +18,9 @@ from tests.golden.goldens import SHARED, each
 from trifuse.bench import cases
 from trifuse.core.image import Image
 from trifuse.metrics.images import evaluate
-from trifuse.metrics.protocols import PROTOCOLS
+from trifuse.metrics.presets import PRESETS
 
-NAMES = PROTOCOLS["ddfm-palm"].metrics
+NAMES = PRESETS["ddfm-palm"].metrics
 ROWS = ("EN", "SD", "MI", "VIF", "QAB/F", "SSIM")
 COLUMNS = {"palm": 0, "ddfm_em": 1, "ddfm_palm": 2}
 DIGITS = 3

@@ -57,7 +57,7 @@ def test_tile(path: Path) -> None:
 @torch.inference_mode()
 @each("swinfuse", "pipeline_")
 def test_pipeline(path: Path, tmp_path: Path) -> None:
-    """The method, told by the checkpoint whose it is, makes the picture that the original saved."""
+    """The method, which recognises whose checkpoint it is, makes the picture that the original saved."""
     golden = np.load(path)
     save_file(weights(int(golden["seed"])), tmp_path / "swinfuse.safetensors")
     method = get("swinfuse")(weights=str(tmp_path / "swinfuse.safetensors"))

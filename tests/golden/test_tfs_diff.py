@@ -298,14 +298,14 @@ def test_sr3_loss(path: Path) -> None:
     golden = np.load(path)
     network = network_of(golden)
     x0, noise = torch.from_numpy(golden["x_start"]), torch.from_numpy(golden["noise"])
-    told = torch.from_numpy(golden["loss_t_or_level"])
-    level = told.double()
+    time = torch.from_numpy(golden["loss_t_or_level"])
+    level = time.double()
     if network.config.embedding == "index":
         level = torch.from_numpy(schedule_of(golden).levels[golden["loss_t_or_level"] + 1])
     x = noised(x0, noise, level.reshape(-1, 1, 1, 1))
     assert_close(x, golden["loss_x_noisy"], 1e-6)
     with torch.no_grad():
-        said = network(torch.cat([torch.from_numpy(golden["cond"]), x], dim=1), told)
+        said = network(torch.cat([torch.from_numpy(golden["cond"]), x], dim=1), time)
     assert_close(said, golden["loss_eps"], LAYER)
     for norm in ("l1", "l2"):
         assert_close(losses.sr3(said, noise, norm) * x0.numel(), golden[f"loss_{norm}"], 0, 1e-5)

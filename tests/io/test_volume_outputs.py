@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 import trifuse
 from trifuse import Image, io
 from trifuse.core.errors import InputError, OptionError
-from trifuse.report.cine import write_flight
+from trifuse.report.cine import write_cine
 
 AFFINE = np.array([[-1.5, 0, 0, 20], [0, 2, 0, -30], [0, 0, 4, -15], [0, 0, 0, 1]])
 
@@ -69,8 +69,8 @@ def test_a_picture_needs_a_suffix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".apng"])
-def test_a_flight_shows_every_slice_in_true_proportions(tmp_path: Path, suffix: str) -> None:
-    target = write_flight(volume(3), tmp_path / f"fly{suffix}")
+def test_a_cine_shows_every_slice_in_true_proportions(tmp_path: Path, suffix: str) -> None:
+    target = write_cine(volume(3), tmp_path / f"cine{suffix}")
     with Pillow.open(target) as film:
         assert film.size == (12, round(10 * 2 / 1.5))  # columns across the patient, rows from front to back
         assert film.n_frames >= 3  # equal frames in a row may be merged
@@ -84,8 +84,8 @@ def test_a_flight_shows_every_slice_in_true_proportions(tmp_path: Path, suffix: 
     assert row < 5  # the second runs to the front, which is up
 
 
-def test_pictures_and_other_suffixes_have_no_flight(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="flight"):
-        write_flight(volume(), tmp_path / "fly.mp4")
+def test_pictures_and_other_suffixes_have_no_cine(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="cine"):
+        write_cine(volume(), tmp_path / "cine.mp4")
     with pytest.raises(InputError, match="volumes"):
-        write_flight(Image(np.zeros((1, 4, 4), np.float32)), tmp_path / "fly.gif")
+        write_cine(Image(np.zeros((1, 4, 4), np.float32)), tmp_path / "cine.gif")

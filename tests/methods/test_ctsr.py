@@ -67,7 +67,7 @@ def test_dictionary_from_npz_and_mat(tmp_path: Path) -> None:
     assert not np.allclose(from_npz, fused(a, b))
 
 
-def test_bad_dictionaries_are_told(tmp_path: Path) -> None:
+def test_bad_dictionaries_are_reported(tmp_path: Path) -> None:
     image = picture(12, 16, 16)
     np.savez(tmp_path / "odd.npz", atoms=np.ones((63, 9)))
     np.savez(tmp_path / "zero.npz", atoms=np.zeros((64, 9)))

@@ -166,7 +166,7 @@ def test_noise_variance_is_that_of_white_noise() -> None:
     assert noise_variance(smooth + rng.normal(0, 0.05, smooth.shape)) == pytest.approx(0.05**2, rel=0.1)
 
 
-def test_what_cannot_be_is_told(own_prior: str) -> None:
+def test_what_cannot_be_is_reported(own_prior: str) -> None:
     mri, us, _ = study((12, 12), 2)
 
     def fused(**options: object) -> None:

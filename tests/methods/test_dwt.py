@@ -37,7 +37,7 @@ def test_order_does_not_matter() -> None:
     assert torch.allclose(fuse(a, b, c), fuse(c, a, b), atol=1e-6)
 
 
-def test_unknown_wavelet_is_told() -> None:
+def test_unknown_wavelet_is_reported() -> None:
     x = torch.zeros(1, 1, 8, 8)
     with pytest.raises(OptionError, match="no discrete wavelet is called 'db99'"):
         fuse(x, x, wavelet="db99")

@@ -121,7 +121,7 @@ def test_derivative_is_the_slope_of_the_link() -> None:
     assert np.abs(link.fit(x, g, link.polynomial(c, x, g), 1e-15) - c).max() < 1e-3
 
 
-def test_divergence_is_told(data: Path) -> None:
+def test_divergence_is_reported(data: Path) -> None:
     """Norm-scaled coefficients at ratio 1 run away on data set 2, as the reference does."""
     folder = data / "mri-us" / "data2"
     mri, us = (
@@ -132,7 +132,7 @@ def test_divergence_is_told(data: Path) -> None:
         method.solve(method.pair(mri[:350], us[:350]))
 
 
-def test_missing_denoiser_is_told() -> None:
+def test_missing_denoiser_is_reported() -> None:
     mri, us, _ = pair((8, 8), 2)
     with pytest.raises(WeightsError, match="no such file"):
         trifuse.fuse([mri, us], "palm", options={"denoiser": "absent.pth"})

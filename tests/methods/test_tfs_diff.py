@@ -114,9 +114,9 @@ def test_bitonicx_as_a_further_condition(tmp_path: Path) -> None:
     three = [source.repeat(1, 1, 4, 5) for source in sources((1, 1, 3))]
     fused = TFSDiff(weights=str(file)).fuse(three, scale=1, random=Random())
     assert fused.shape == (1, 3, 32, 30)
-    closed_form = CONDITIONS["bitonicx"](three, 1, Random())
+    analytic = CONDITIONS["bitonicx"](three, 1, Random())
     expected = BitonicX().fuse(three, scale=1, random=Random())
-    torch.testing.assert_close(to_display(closed_form).clamp(0, 1), expected.clamp(0, 1), atol=0.02, rtol=0)
+    torch.testing.assert_close(to_display(analytic).clamp(0, 1), expected.clamp(0, 1), atol=0.02, rtol=0)
 
 
 def test_conditions_of_a_newer_version_are_named(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_what_is_diffused_is_relative_to_the_base_in_its_unit(tmp_path: Path) ->
     assert 3 < distances[4] / distances[2] < 12  # units of 0.2 and 0.02, less what is clipped
 
 
-def test_at_x1_such_weights_add_nothing_to_the_closed_form(tmp_path: Path) -> None:
+def test_at_x1_such_weights_add_nothing_to_the_analytic_fusion(tmp_path: Path) -> None:
     three = [source.repeat(1, 1, 4, 5) for source in sources((1, 1, 3))]
     with torch.inference_mode():
         fused = TFSDiff(weights=own(tmp_path, RELATIVE, 9)).fuse(three, scale=1, random=Random())
@@ -186,7 +186,7 @@ def test_draws_take_the_steps_that_are_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
-def test_the_fast_weights_do_without_the_closed_form(scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fast_weights_do_without_the_analytic_fusion(scale: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BitonicX, "fuse", lambda *_, **__: pytest.fail("BitonicX was called"))
     random = torch.Generator().manual_seed(0)
     small = [functional.avg_pool2d(torch.rand(1, 1, 20, 26, generator=random), 3, 1) for _ in range(3)]

@@ -32,7 +32,7 @@ def sharpness(image: Image) -> float:
 
 
 @pytest.mark.parametrize(("patient", "scale"), [("c36", 2), ("fdgc", 4), ("c36", 8)])
-def test_is_far_above_the_closed_form_of_bicubic_sources(data: Path, patient: str, scale: int) -> None:
+def test_is_far_above_the_analytic_fusion_of_bicubic_sources(data: Path, patient: str, scale: int) -> None:
     sources = triplet(data, patient)
     small = [smaller(source, scale) for source in sources]
     truth = trifuse.fuse(sources, "bitonicx").image
@@ -46,12 +46,14 @@ def test_is_far_above_the_closed_form_of_bicubic_sources(data: Path, patient: st
 
 
 @pytest.mark.parametrize(("patient", "scale"), [("fdgc", 2), ("fdgc", 4), ("c36", 8)])
-def test_is_nearer_to_the_truth_than_the_closed_form_of_learned_sources(data: Path, patient: str, scale: int) -> None:
+def test_is_nearer_to_the_truth_than_the_analytic_fusion_of_learned_sources(
+    data: Path, patient: str, scale: int
+) -> None:
     sources = triplet(data, patient)
     small = [smaller(source, scale) for source in sources]
     truth = trifuse.fuse(sources, "bitonicx").image
     fused = trifuse.fuse(small, "tfs-diff", scale=scale).image
-    closed = trifuse.fuse(small, "bitonicx", scale=scale, upsampler="source-sr").image
+    analytic = trifuse.fuse(small, "bitonicx", scale=scale, upsampler="source-sr").image
     sharp = sharpness(truth)
-    assert psnr(fused, truth) > psnr(closed, truth) + 0.02
-    assert abs(sharpness(fused) - sharp) < abs(sharpness(closed) - sharp)
+    assert psnr(fused, truth) > psnr(analytic, truth) + 0.02
+    assert abs(sharpness(fused) - sharp) < abs(sharpness(analytic) - sharp)

@@ -1,4 +1,4 @@
-"""evaluate(): names, protocols, references, masks, colour."""
+"""evaluate(): names, presets, references, masks, colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trifuse.core.errors import InputError, OptionError
 from trifuse.metrics import get, resolve
 from trifuse.metrics.evaluate import evaluate
 from trifuse.metrics.pixels import MetricWarning, luma
-from trifuse.metrics.protocols import PROTOCOLS
+from trifuse.metrics.presets import PRESETS
 
 RNG = np.random.default_rng(3)
 F, A, B, R = RNG.integers(0, 256, (4, 48, 50)).astype(np.float64)
@@ -34,10 +34,10 @@ def test_reference_beside_sources_and_alone() -> None:
         evaluate(F, reference=R[1:], metrics="mse")
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_protocols_name_metrics_and_leave_out_what_does_not_fit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_name_metrics_and_leave_out_what_does_not_fit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRIFUSE_LPIPS", raising=False)
-    wanted = PROTOCOLS[name].metrics
+    wanted = PRESETS[name].metrics
     assert all(resolve(metric) == metric for metric in wanted)
     large = {metric for metric in wanted if get(metric).card.min_size > 48}
     if large:

@@ -46,9 +46,9 @@ def test_weights_of_half_precision_serve() -> None:
 
 
 def test_times_are_cosines_then_sines() -> None:
-    told = embedded(torch.tensor([0, 5]), 6)
-    assert torch.equal(told[0], torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]))
-    assert told[1, 3] == pytest.approx(torch.sin(torch.tensor(5.0)))
+    embedding = embedded(torch.tensor([0, 5]), 6)
+    assert torch.equal(embedding[0], torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]))
+    assert embedding[1, 3] == pytest.approx(torch.sin(torch.tensor(5.0)))
     assert embedded(torch.tensor([2]), 7)[0, 6] == 0
 
 

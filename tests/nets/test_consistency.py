@@ -59,7 +59,7 @@ def test_black_stays_black(scale: int) -> None:
     small = torch.zeros(1, 3, 10, 12)
     small[:, :, 4:6, 5:8] = 0.7
     larger = consistent(torch.full((1, 3, 10 * scale, 12 * scale), 0.1), small)
-    lit = torch.zeros(10 * scale, 12 * scale, dtype=torch.bool)
-    lit[3 * scale : 7 * scale, 4 * scale : 9 * scale] = True
-    assert (larger[..., ~lit] == 0).all()
+    foreground = torch.zeros(10 * scale, 12 * scale, dtype=torch.bool)
+    foreground[3 * scale : 7 * scale, 4 * scale : 9 * scale] = True
+    assert (larger[..., ~foreground] == 0).all()
     assert (larger[..., 4 * scale : 6 * scale, 5 * scale : 8 * scale] > 0.15).all()

@@ -31,7 +31,7 @@ def test_files_of_every_kind_load_alike(tmp_path: Path) -> None:
         assert (dncnn.denoise(dncnn.load(tmp_path / name), image) == expected).all()
 
 
-def test_wrong_files_are_told(tmp_path: Path) -> None:
+def test_wrong_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
         dncnn.load(tmp_path / "absent.pth")
     (tmp_path / "text.pth").write_text("no weights")

@@ -60,9 +60,9 @@ def pet_series(folder: Path, **attributes: object) -> Path:
     isotope = Dataset()
     isotope.RadionuclideTotalDose, isotope.RadionuclideHalfLife = 3.7e8, 6586.2
     isotope.RadiopharmaceuticalStartTime = "103000"
-    told = {"Units": "BQML", "DecayCorrection": "START", "PatientWeight": 70, "SeriesDate": "20200229"}
-    told |= {"SeriesTime": "113000", "RadiopharmaceuticalInformationSequence": [isotope], "RescaleSlope": 20}
-    return series(folder, PET, head(PET, PET_SIZE, pet=True), **({"Modality": "PT"} | told | attributes))
+    header = {"Units": "BQML", "DecayCorrection": "START", "PatientWeight": 70, "SeriesDate": "20200229"}
+    header |= {"SeriesTime": "113000", "RadiopharmaceuticalInformationSequence": [isotope], "RescaleSlope": 20}
+    return series(folder, PET, head(PET, PET_SIZE, pet=True), **({"Modality": "PT"} | header | attributes))
 
 
 SUV = 20 * 70e3 / (3.7e8 * 2 ** (-3600 / 6586.2))

@@ -1,4 +1,4 @@
-"""From exported studies to a data set: what comes out, what is told, what is done again and what is not."""
+"""From exported studies to a data set: what comes out, what is reported, what is done again and what is not."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_a_folder_of_studies_with_equal_names(tmp_path: Path) -> None:
     assert [list(study.sources) for study in studies] == [["t1", "pet"]] * 2  # structure first, no masks
 
 
-def test_exported_folders_are_told_by_what_made_them(tmp_path: Path) -> None:
+def test_exported_folders_are_recognised_by_what_made_them(tmp_path: Path) -> None:
     mr_series(tmp_path / "anna" / "20200229" / "SE000001")
     pet_series(tmp_path / "anna" / "20200229" / "SE000002")
     nifti(tmp_path / "ben" / "anat" / "sub-1_T1w.nii.gz", MR, VALUES)

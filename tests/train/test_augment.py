@@ -32,11 +32,11 @@ def test_curves_are_monotone() -> None:
         assert table.max() <= 1
 
 
-def test_the_eight_poses_differ_and_keep_the_pixels() -> None:
+def test_the_eight_orientations_differ_and_keep_the_pixels() -> None:
     pixels = np.arange(2 * 5 * 5).reshape(2, 5, 5)
-    poses = [augment.turned(pixels, which) for which in range(8)]
-    assert len({pose.tobytes() for pose in poses}) == 8
-    assert all(np.array_equal(np.sort(pose.ravel()), pixels.ravel()) for pose in poses)
+    turned = [augment.turned(pixels, which) for which in range(8)]
+    assert len({each.tobytes() for each in turned}) == 8
+    assert all(np.array_equal(np.sort(each.ravel()), pixels.ravel()) for each in turned)
 
 
 def test_small_pictures_are_made_as_pillow_makes_them() -> None:

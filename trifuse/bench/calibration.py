@@ -43,7 +43,7 @@ def calibrate(mean: Array, std: Array, truth: Array, mask: NDArray[np.bool_] | N
     Args:
         mean, truth: `(C, *space)` in grey levels 0..255, C = 1 or 3 in each.
         std: `(1, *space)` in grey levels.
-        mask: pixels that count, `(*space)`; all if None. Background, where nothing is to be told, flatters.
+        mask: pixels that count, `(*space)`; all if None. Background, where nothing is uncertain, flatters.
 
     Returns:
         Values; the correlation is NaN where error or spread are constant, the ratio where there is no spread.

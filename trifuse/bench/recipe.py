@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from trifuse.bench import expansion
+from trifuse.bench import row_grid
 from trifuse.core.errors import InputError, OptionError
 
 
@@ -23,7 +23,7 @@ class Entry(BaseModel):
         options: options of the method.
         upsampler: what upsamples where the method lacks the scale.
         upsample: sources upsampled before fusing, or the result after, where the method lacks the scale.
-            In a recipe, method, upsampler and upsample may be lists, which stand for several rows; see `expansion`.
+            In a recipe, method, upsampler and upsample may be lists, which stand for several rows; see `row_grid`.
         samples: how many samples a stochastic method averages.
         pictures: fused pictures to measure as they are, relative to the data folder; `{case}` and
             `{scale}` are filled in.
@@ -119,7 +119,7 @@ class Recipe(BaseModel):
     @classmethod
     def _written_out(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(value.get("methods"), list):
-            return value | {"methods": [row for entry in value["methods"] for row in expansion.rows(entry)]}
+            return value | {"methods": [row for entry in value["methods"] for row in row_grid.rows(entry)]}
         return value
 
     @model_validator(mode="after")
@@ -131,7 +131,7 @@ class Recipe(BaseModel):
         return self
 
     def digest(self, entry: Entry) -> str:
-        """Fingerprint of all that decides an entry's numbers: a changed recipe is not mistaken for a done one."""
+        """Hash of all that decides an entry's numbers: a changed recipe is not mistaken for a done one."""
         what = {
             "entry": entry.model_dump(),
             "cases": self.cases.prepare,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from trifuse import methods
+from trifuse.bench import cache_keys
 from trifuse.bench import cases as bench_cases
-from trifuse.bench import fingerprints
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
 from trifuse.bench.shared import Magnification, Study, pictures
@@ -32,7 +32,7 @@ LEFT_OUT = "left out"
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done for one case: the rows of each scale, and the fingerprints of the rows."""
+    """What is to be done for one case: the rows of each scale, and the cache keys of the rows."""
 
     recipe: Recipe
     case: Case
@@ -63,7 +63,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
 
 
 def _jobs(recipe: Recipe, found: list[Case], data: Path, folder: Path) -> Iterator[Job]:
-    digests = {entry.label: fingerprints.of_row(recipe, entry) for entry in recipe.methods}
+    digests = {entry.label: cache_keys.of_row(recipe, entry) for entry in recipe.methods}
     for case in found:
         rows: dict[int, tuple[Entry, ...]] = {
             scale: tuple(e for e in recipe.methods if not is_done(digests[e.label], e, folder, case.name, scale))
@@ -110,7 +110,7 @@ def _result(job: Job, entry: Entry, at_scale: Magnification) -> dict[str, Any]:
         return {"error": str(error)}
     except Exception:
         return {"error": traceback.format_exc(limit=-1).strip().splitlines()[-1], "traceback": traceback.format_exc()}
-    made = {"weights": fingerprints.of_weights(entry), "provenance": fused.provenance}
+    made = {"weights": cache_keys.of_weights(entry), "provenance": fused.provenance}
     return {"scores": scores, "seconds": round(seconds, 4), "unmeasured": left_out, **made}
 
 
@@ -129,7 +129,7 @@ def _safe(name: str) -> str:
 
 
 def is_done(digest: str, entry: Entry, folder: Path, case: str, scale: int) -> bool:
-    """Whether a result of this fingerprint is there, and neither a failure nor left out."""
+    """Whether a result with this cache key is there, and neither a failure nor left out."""
     path = record_path(folder, entry.label, case, scale)
     if not path.is_file():
         return False

@@ -21,7 +21,7 @@ from trifuse.fusion import Fused, enlarged, fuse
 from trifuse.fusion.adapt import Upsampler
 from trifuse.methods import get
 from trifuse.metrics.evaluate import chosen
-from trifuse.metrics.images import Yardstick
+from trifuse.metrics.images import Evaluator
 from trifuse.metrics.pixels import MetricWarning
 
 
@@ -59,20 +59,20 @@ class Study:
         return None if self.recipe.truth is None else fuse(self.full, self.recipe.truth, seed=self.recipe.seed).image
 
     @cached_property
-    def _yardstick(self) -> Yardstick:
-        return Yardstick(self.full, self.truth)
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.full, self.truth)
 
     @cached_property
     def _own(self) -> dict[str, float]:
         """What the metrics of one image alone say of the ground truth."""
         alone = [name for name in chosen(self.recipe.metrics)[0] if metrics.get(name).card.kind == "image"]
-        return Yardstick([], self.truth).measure(self.truth, alone) if alone and self.truth is not None else {}
+        return Evaluator([], self.truth).measure(self.truth, alone) if alone and self.truth is not None else {}
 
     def measure(self, fused: Fused) -> Measured:
         """All metrics of the recipe; metrics of one image are compared with the truth's as `name:difference`."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MetricWarning)
-            scores = self._yardstick.measure(fused.image, self.recipe.metrics)
+            scores = self._evaluator.measure(fused.image, self.recipe.metrics)
         scores |= {
             f"{name}:difference": abs(scores[name] - value) for name, value in self._own.items() if name in scores
         }

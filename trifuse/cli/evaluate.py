@@ -47,9 +47,9 @@ def evaluate(
       trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
     from trifuse.core.errors import OptionError
-    from trifuse.metrics.protocols import PROTOCOLS
+    from trifuse.metrics.presets import PRESETS
 
-    if not source and reference is None and metrics in PROTOCOLS:
+    if not source and reference is None and metrics in PRESETS:
         raise OptionError(
             "nothing to compare with; give --source or --reference, or name metrics that need none: en,sd,ag"
         )

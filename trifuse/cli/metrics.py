@@ -29,10 +29,10 @@ def metrics(
       trifuse metrics cddfuse
     """
     from trifuse import metrics as registry
-    from trifuse.metrics.protocols import PROTOCOLS
+    from trifuse.metrics.presets import PRESETS
 
-    if name in PROTOCOLS:
-        preset = PROTOCOLS[name]
+    if name in PRESETS:
+        preset = PRESETS[name]
         if json:
             answer({"name": name, "about": preset.about, "metrics": list(preset.metrics)})
         else:
@@ -46,7 +46,7 @@ def metrics(
         cards = [registry.get(each).card for each in registry.names()]
         rows = [[c.name, BETTER[c.direction], _range(c), c.reduce, c.summary] for c in cards]
         table("", ["name", "better", "range", "sources", "what it measures"], rows)
-        table("", ["preset", "what it stands for"], [[key, preset.about] for key, preset in PROTOCOLS.items()])
+        table("", ["preset", "what it stands for"], [[key, preset.about] for key, preset in PRESETS.items()])
 
 
 def _explain(card: MetricCard) -> None:

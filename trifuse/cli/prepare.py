@@ -86,7 +86,7 @@ def prepare(
         for name, error in done.failed.items():
             say(f"failed: {name}: {error}")
         splits = Counter(row["split"] for row in done.rows)
-        told = ", ".join(f"{count} {split}" for split, count in splits.items()) or "none"
-        say(f"manifest: {done.manifest}  ({len(done.rows)} studies: {told}; {len(done.failed)} failed)")
+        counts = ", ".join(f"{count} {split}" for split, count in splits.items()) or "none"
+        say(f"manifest: {done.manifest}  ({len(done.rows)} studies: {counts}; {len(done.failed)} failed)")
     if done.failed:
         raise typer.Exit(3)

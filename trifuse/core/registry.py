@@ -47,13 +47,13 @@ class Registry(Generic[T]):
         return found
 
 
-class Room(ModuleType):
+class CallablePackage(ModuleType):
     """A package that can also be called for the list of its cards: `trifuse.methods()`."""
 
     def __call__(self) -> list[Any]:
         return [self.get(name).card for name in self.names()]
 
 
-def callable_room(module: str) -> None:
+def callable_package(module: str) -> None:
     """Makes a package with `names` and `get` callable."""
-    sys.modules[module].__class__ = Room
+    sys.modules[module].__class__ = CallablePackage

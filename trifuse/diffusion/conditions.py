@@ -64,7 +64,7 @@ def _grid(images: Tensor, gap: int = 2) -> Tensor:
     return grid
 
 
-def lit(condition: Tensor, scale: int) -> Tensor:
+def foreground(condition: Tensor, scale: int) -> Tensor:
     """`(B, 1, H, W)`: 1 where a picture of a condition is not black, or was not within `scale` pixels; else 0."""
     holds = (condition.amax(dim=1, keepdim=True) > -1).to(condition.dtype)
     return functional.max_pool2d(holds, 2 * scale + 1, stride=1, padding=scale)

@@ -116,7 +116,7 @@ class NetworkDenoiser:
         condition: `(B, C, H, W)`, values -1..1.
         predicts: what the network's output means.
         clamp: bound of the estimate's absolute value, None for no bound.
-        time: from the level to what the network is told; the level itself unless given
+        time: from the level to the network's time input; the level itself unless given
             (`Schedule.index_of` for SR3's `ddpm` networks).
     """
 

@@ -12,7 +12,7 @@ from trifuse import weights
 from trifuse.core.errors import OptionError
 from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.conditions import enlarged as bicubic
-from trifuse.filters.occupied import occupied
+from trifuse.filters.bounding_box import bounding_box
 from trifuse.nets.fusion_rule import REACH, FusionRule
 from trifuse.nets.source_sr import SourceSR
 
@@ -20,19 +20,19 @@ NAME = "source-sr"
 """The weights in the catalogue that enlarge."""
 
 RULE = "fusion-rule"
-"""Those that correct the closed-form fusion."""
+"""Those that correct the analytic fusion."""
 
-POSES = {2: 2, 4: 4, 8: 4}
-"""Poses that the condition of TFS-Diff averages over at each scale; at x2 they cost most and gain least, and at x8 more
-than four gain nothing."""
+SELF_ENSEMBLE = {2: 2, 4: 4, 8: 4}
+"""Size of the self-ensemble in the condition of TFS-Diff at each scale; at x2 it costs most and gains least, and at x8
+more than four gain nothing."""
 
 
-def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, poses: int = 1) -> Tensor:
+def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, ensemble: int = 1) -> Tensor:
     """A source `(B, 1|3, h, w)`, values 0..1, as `(B, 3, scale * h, scale * w)`, values 0..1; grey stays grey.
 
     Args:
         checkpoint: name in the catalogue, or path.
-        poses: number of flips and turns of the picture whose results are averaged, 1 to 8.
+        ensemble: size of the self-ensemble: of how many flips and transposes the results are averaged, 1 to 8.
 
     Raises:
         OptionError: if the network has no such scale.
@@ -48,13 +48,13 @@ def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, poses: int =
     network = network.to(device)
     small = source.float().expand(-1, 3, -1, -1) if source.shape[1] == 1 else source.float()
     with torch.inference_mode():
-        out = network.enlarged(small, large, poses)
+        out = network.enlarged(small, large, ensemble)
     grey = source.shape[1] == 1 or bool((small == small[:, :1]).all())
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
 
 
 def corrected(pictures: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor:
-    """The closed-form fusion of three enlarged sources, corrected by a trained rule; grey stays grey.
+    """The analytic fusion of three enlarged sources, corrected by a trained rule; grey stays grey.
 
     Args:
         pictures: `(B, 12, H, W)`, values 0..1: the sources, then their fusion.
@@ -69,7 +69,7 @@ def corrected(pictures: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor
     """
     network = _load_rule(weights.path(checkpoint)).to(pictures.device)
     out = pictures[:, 9:].clone()
-    box = (..., *occupied(pictures.cpu().numpy(), REACH))  # beyond all is black and stays so
+    box = (..., *bounding_box(pictures.cpu().numpy(), REACH))  # beyond all is black and stays so
     if out[box].numel():
         with torch.inference_mode():
             out[box] = by_rule(network, pictures[box].contiguous(), scale).clamp(0, 1)
@@ -80,8 +80,8 @@ def corrected(pictures: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor
 def by_rule(network: nn.Module, pictures: Tensor, scale: int) -> Tensor:
     """What a `FusionRule` makes of sources and fusion `(B, 12, H, W)`, values 0..1: `(B, 3, H, W)`, not clipped."""
     largest = to_display(brightest(pictures[:, :9] * 2 - 1))
-    *sources, closed = pictures.chunk(4, dim=1)
-    fused: Tensor = network(sources, closed, largest, scale)
+    *sources, analytic = pictures.chunk(4, dim=1)
+    fused: Tensor = network(sources, analytic, largest, scale)
     return fused
 
 

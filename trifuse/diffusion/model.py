@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from trifuse import weights
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.random import Random
-from trifuse.diffusion.conditions import BASES, lit
+from trifuse.diffusion.conditions import BASES, foreground
 from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
@@ -150,7 +150,7 @@ class Model:
         drawn = sample(SAMPLERS[name], denoise, start, levels, noise)
         if base is None:
             return drawn
-        missing = self.behaviour.deviation.get(scale, 1.0) * drawn * lit(condition, scale)
+        missing = self.behaviour.deviation.get(scale, 1.0) * drawn * foreground(condition, scale)
         return (base + missing).clamp(-1, 1)
 
 

@@ -96,7 +96,7 @@ class Schedule:
         return np.asarray(np.sqrt(np.concatenate([[1.0], self.alphas_cumprod])), dtype=np.float64)
 
     def index_of(self, level: float) -> float:
-        """Zero-based time index with this level, interpolated between the steps; what `ddpm` networks are told."""
+        """Zero-based time index with this level, interpolated between the steps; the time input of `ddpm` networks."""
         return float(np.interp(-level, -self.levels[1:], np.arange(self.steps)))
 
     def draw_levels(self, batch: int, random: np.random.RandomState, *, shared_step: bool = False) -> Levels:

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from trifuse.filters.occupied import occupied
+from trifuse.filters.bounding_box import bounding_box
 from trifuse.filters.structure_tensor import Plane, StructureTensor
 from trifuse.filters.threads import over_parts
 
@@ -37,7 +37,7 @@ def anisotropic_gaussian(
         return images.copy()
     stack = images.reshape(-1, *images.shape[-2:]).astype(np.float64, copy=False)
     smoothed = np.zeros_like(stack)
-    box = occupied(stack, 2 * int(extent))  # a window beyond half of the margin sees zeros only
+    box = bounding_box(stack, 2 * int(extent))  # a window beyond half of the margin sees zeros only
     inside = np.ascontiguousarray(stack[:, *box])
     if inside.size:
         terms = [np.ascontiguousarray(term[box]) for term in directional_terms(tensor, alpha)]

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from trifuse.filters.occupied import occupied
+from trifuse.filters.bounding_box import bounding_box
 from trifuse.filters.structure_tensor import Plane
 from trifuse.filters.threads import over_parts
 
@@ -42,7 +42,7 @@ def sliding_ranks(
     """
     low, high = np.zeros_like(values), np.zeros_like(values)
     height, width = values.shape
-    rows, columns = occupied(values, half_width)  # a window beyond sees zeros only
+    rows, columns = bounding_box(values, half_width)  # a window beyond sees zeros only
     region = (min(height, TILE + 2 * half_width), min(width, TILE + 2 * half_width))
     starts = [(y, x) for y in range(rows.start, rows.stop, TILE) for x in range(columns.start, columns.stop, TILE)]
     corners = np.array(starts, dtype=np.int64).reshape(-1, 2)

@@ -81,7 +81,7 @@ def read(
     """Reads an image file, or a DICOM series in a folder.
 
     Args:
-        path: PNG, JPEG, BMP, GIF, TIFF, NIfTI or DICOM file, told by its content; a folder with a DICOM series, or
+        path: PNG, JPEG, BMP, GIF, TIFF, NIfTI or DICOM file, known by its content; a folder with a DICOM series, or
             with folders of them; a DICOMDIR.
         frame: which frame of a file or series with several (4D NIfTI, dynamic DICOM series, TIFF pages, animations),
             from 0, or "mean" for their average: of dynamic PET weighted by the frames' durations where they are known.

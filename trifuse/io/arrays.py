@@ -33,7 +33,7 @@ def to_image(source: Any) -> Image:
     """Image of an object in memory (the table above).
 
     Raises:
-        InputError: if it is none of these, or its layout cannot be told.
+        InputError: if it is none of these, or its layout is ambiguous.
     """
     if isinstance(source, np.ndarray):
         return _from_numpy(source)

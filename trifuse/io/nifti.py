@@ -94,7 +94,7 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
 def to_nibabel(image: Image) -> Any:
     """`nibabel.Nifti1Image` of an image: float32 native values, or RGB24 for colour, sform and qform set.
 
-    A sheared affine fits the sform only; the qform code is then 0, so that nobody is told a wrong place.
+    A sheared affine fits the sform only; the qform code is then 0, so that no reader takes a wrong place from it.
     """
     import nibabel as nib
 
@@ -151,8 +151,8 @@ def _durations(request: Request, count: int) -> list[float | None]:
         name = name.removesuffix(suffix)
     beside = request.path.with_name(f"{name}.json")
     try:
-        told = json.loads(beside.read_text(encoding="utf-8"))["FrameDuration"]
-        seconds = [float(length) for length in told]
+        durations = json.loads(beside.read_text(encoding="utf-8"))["FrameDuration"]
+        seconds = [float(length) for length in durations]
     except (OSError, ValueError, KeyError, TypeError):
         return [None] * count
     return [*seconds] if len(seconds) == count else [None] * count

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trifuse.core.registry import Registry, callable_room
+from trifuse.core.registry import Registry, callable_package
 
 if TYPE_CHECKING:
     from trifuse.methods.base import Method
@@ -41,4 +41,4 @@ REGISTRY: Registry[type[Method]] = Registry(
 names = REGISTRY.names
 get = REGISTRY.get
 
-callable_room(__name__)
+callable_package(__name__)

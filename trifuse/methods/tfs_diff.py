@@ -78,7 +78,7 @@ class TFSDiff:
             WeightsError: if there are no weights, or they belong to another network.
         """
         model = self._model(sources[0].device)
-        if _is_closed_form(model, scale):
+        if _is_analytic(model, scale):
             return _in_kind(_sharp(sources, random), sources)
         condition = _condition(model, sources, scale, random)
         return _in_kind(to_display(model.sample(condition, random, self._walk, scale)), sources)
@@ -93,7 +93,7 @@ class TFSDiff:
             WeightsError: if there are no weights, or they belong to another network.
         """
         model = self._model(sources[0].device)
-        if _is_closed_form(model, scale):
+        if _is_analytic(model, scale):
             fused = _in_kind(_sharp(sources, random), sources)
             return Spread(fused, torch.zeros_like(fused[:, :1]))
         condition = _condition(model, sources, scale, random)
@@ -145,14 +145,14 @@ def triple(sources: Sequence[Tensor]) -> list[Tensor]:
     return [first, first, second]
 
 
-def _is_closed_form(model: Model, scale: int) -> bool:
-    """Whether the closed form is the answer: nothing is missing at x1 for weights that were taught to add to it."""
+def _is_analytic(model: Model, scale: int) -> bool:
+    """Whether the analytic fusion is the answer: nothing is missing at x1 for weights that were taught to add to it."""
     return scale == 1 and bool(model.behaviour.deviation) and 1 not in model.behaviour.deviation
 
 
 def _sharp(sources: Sequence[Tensor], random: Random) -> Tensor:
-    """The closed form of sources at full resolution."""
-    return _closed_form([source.float().expand(-1, 3, -1, -1) for source in triple(sources)], random)
+    """The analytic fusion of sources at full resolution."""
+    return _analytic([source.float().expand(-1, 3, -1, -1) for source in triple(sources)], random)
 
 
 def _condition(model: Model, sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
@@ -176,18 +176,18 @@ def _bicubic_sources(sources: Sequence[Tensor], scale: int, random: Random) -> T
 
 
 def _bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
-    """The closed-form fusion of the enlarged sources."""
-    return _closed_form([to_display(enlarged(source, scale)) for source in sources], random) * 2 - 1
+    """The analytic fusion of the enlarged sources."""
+    return _analytic([to_display(enlarged(source, scale)) for source in sources], random) * 2 - 1
 
 
 def _learned_bitonicx(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
-    """The sources, enlarged by a trained one-pass network, and the closed-form fusion of those."""
-    larger = [learned.enlarged(source, scale, poses=learned.POSES.get(scale, 1)) for source in sources]
-    return torch.cat([*larger, _closed_form(larger, random)], dim=1) * 2 - 1
+    """The sources, enlarged by a trained one-pass network, and the analytic fusion of those."""
+    larger = [learned.enlarged(source, scale, ensemble=learned.SELF_ENSEMBLE.get(scale, 1)) for source in sources]
+    return torch.cat([*larger, _analytic(larger, random)], dim=1) * 2 - 1
 
 
 def _learned_rule(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
-    """The same, the closed-form fusion corrected by a trained rule."""
+    """The same, the analytic fusion corrected by a trained rule."""
     condition = _learned_bitonicx(sources, scale, random)
     return torch.cat([condition[:, :9], learned.corrected(to_display(condition), scale) * 2 - 1], dim=1)
 
@@ -197,7 +197,7 @@ def _learned(sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
     return torch.cat([learned.enlarged(source, scale) for source in sources], dim=1) * 2 - 1
 
 
-def _closed_form(sources: Sequence[Tensor], random: Random) -> Tensor:
+def _analytic(sources: Sequence[Tensor], random: Random) -> Tensor:
     """BitonicX of sources `(B, 3, H, W)`, values 0..1, as `(B, 3, H, W)`; grey ones go in as one channel."""
     from trifuse.methods import get
 

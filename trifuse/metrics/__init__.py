@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from trifuse.core.errors import OptionError
-from trifuse.core.registry import callable_room
+from trifuse.core.registry import callable_package
 
 if TYPE_CHECKING:
     from trifuse.metrics.base import Metric, MetricCard
@@ -154,4 +154,4 @@ def card(name: str) -> MetricCard:
     return get(name).card
 
 
-callable_room(__name__)
+callable_package(__name__)

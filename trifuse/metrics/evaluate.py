@@ -14,7 +14,7 @@ from trifuse.core.errors import OptionError, WeightsError
 from trifuse.metrics import get, resolve
 from trifuse.metrics.base import Case, Metric, Score, case_of, require_same_space
 from trifuse.metrics.pixels import MetricWarning, Pixels, pixels_of
-from trifuse.metrics.protocols import PROTOCOLS
+from trifuse.metrics.presets import PRESETS
 
 
 def evaluate(
@@ -36,7 +36,7 @@ def evaluate(
         sources: the fused images, of the same size, grey or RGB.
         reference: a ground truth of the same size. Beside sources, pair metrics are given a second time as
             `name:reference`; without sources, they are measured against it under their plain names.
-        metrics: a protocol (see `PROTOCOLS`), one name, or a list of names. Of a protocol, metrics that cannot
+        metrics: a preset (see `PRESETS`), one name, or a list of names. Of a preset, metrics that cannot
             measure this case (too small, no checkpoint, no sources) are left out with a warning; a metric that
             is named raises.
         colour: "luma" measures RGB images on rint(0.299 R + 0.587 G + 0.114 B); "rgb" measures MSE, RMSE, MAE,
@@ -77,33 +77,33 @@ def evaluate(
 
 
 def chosen(metrics: str | Sequence[str]) -> tuple[list[str], bool]:
-    """Names of the metrics wanted, as the caller wrote them, and whether they come from a protocol.
+    """Names of the metrics wanted, as the caller wrote them, and whether they come from a preset.
 
     Raises:
-        OptionError: if a name is neither a metric nor a protocol.
+        OptionError: if a name is neither a metric nor a preset.
     """
     if isinstance(metrics, str):
-        if metrics in PROTOCOLS:
-            return list(PROTOCOLS[metrics].metrics), True
+        if metrics in PRESETS:
+            return list(PRESETS[metrics].metrics), True
         metrics = [name for name in metrics.replace(",", " ").split() if name]
         if len(metrics) == 1 and "@" not in metrics[0]:
-            _suggest_protocol(metrics[0])
+            _suggest_preset(metrics[0])
     if not metrics:
-        raise OptionError(f"no metric was named; name some, or one of {', '.join(PROTOCOLS)}")
+        raise OptionError(f"no metric was named; name some, or one of {', '.join(PRESETS)}")
     for name in metrics:
         resolve(name)
     return list(dict.fromkeys(metrics)), False
 
 
-def _suggest_protocol(name: str) -> None:
+def _suggest_preset(name: str) -> None:
     from difflib import get_close_matches
 
     try:
         resolve(name)
     except OptionError:
-        near = get_close_matches(name, PROTOCOLS, n=1)
+        near = get_close_matches(name, PRESETS, n=1)
         if near:
-            raise OptionError(f"no metric or protocol is called {name!r}; did you mean {near[0]!r}?") from None
+            raise OptionError(f"no metric or preset is called {name!r}; did you mean {near[0]!r}?") from None
         raise
 
 
@@ -114,7 +114,7 @@ def _refuse_reference(name: str, lenient: bool, suffix: str) -> None:
 
 
 def _score(measure: Metric, case: Case, lenient: bool) -> Score | None:
-    """The score, or None with a warning if a metric of a protocol cannot measure this case."""
+    """The score, or None with a warning if a metric of a preset cannot measure this case."""
     if lenient:
         reason = measure.unsuited(case)
         if reason:

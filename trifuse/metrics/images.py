@@ -41,7 +41,7 @@ def evaluate(
         fused: a `Fused`, or anything that `Image.of` takes.
         sources: the images that were fused, likewise.
         reference: a ground truth, likewise.
-        metrics: a protocol (`core`, `default`, `all`, `cddfuse`, `tang`, `vifb`, `liu`, `ddfm-palm`, `tfs-diff`), a
+        metrics: a preset (`core`, `default`, `all`, `cddfuse`, `tang`, `vifb`, `liu`, `ddfm-palm`, `tfs-diff`), a
             name, or a list of names; see `trifuse.metrics.evaluate.evaluate` for this and the other arguments.
         colour: "luma", or "rgb" for metrics that can compare channels.
         mask: None, "foreground", or an array of the fused image's size.
@@ -76,8 +76,8 @@ def evaluate(
     )
 
 
-class Yardstick:
-    """Sources and a reference that many fused images are measured against: what is computed from them is kept.
+class Evaluator:
+    """Measures many fused images against the same sources and reference: what is computed from those is kept.
 
     The values are those of `evaluate`.
 

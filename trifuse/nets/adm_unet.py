@@ -110,7 +110,7 @@ class Attention(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Layers of which those with a memory of time are told it."""
+    """Layers of which those conditioned on time are given it."""
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:  # type: ignore[override]
         """`(B, C, H, W)` and time features -> features."""

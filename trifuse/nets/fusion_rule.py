@@ -1,14 +1,15 @@
-r"""A learned fusing rule: what to add to the closed form when the sources had to be enlarged.
+r"""A learned fusing rule: what to add to the analytic fusion when the sources had to be enlarged.
 
-A closed form such as BitonicX takes, at each place and level, the source with the largest detail. Detail that an
+An analytic fusion such as BitonicX takes, at each place and level, the source with the largest detail. Detail that an
 enlargement has guessed is smaller than the true one, in one source more than in another, so that the choice errs; the
-least squared error lies a little towards the brightest source. With the closed form \(c\), the brightest source \(m\)
-(`trifuse.diffusion.conditions.brightest`), and \(w, r\) said by a small convolutional network,
+least squared error lies a little towards the brightest source. With the analytic fusion \(c\), the brightest source
+\(m\) (`trifuse.diffusion.conditions.brightest`), and \(w, r\) said by a small convolutional network,
 
 \[ p = c + w \, (m - c) + r \]
 
-The network is told the sources as differences from \(c\), in which the choice lies open, works at full resolution with
-dilated convolutions (Yu and Koltun, ICLR 2016), and has no normalisation: brightness is what it is about.
+The network takes as input the sources as differences from \(c\), in which the choice lies open, works at full
+resolution with dilated convolutions (Yu and Koltun, ICLR 2016), and has no normalisation: brightness is what it is
+about.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ WEIGHT = 0.2
 
 
 class FusionRule(nn.Module):
-    """Corrects the closed-form fusion of three enlarged sources.
+    """Corrects the analytic fusion of three enlarged sources.
 
     Args:
         width: channels.
@@ -46,24 +47,24 @@ class FusionRule(nn.Module):
             self.leave.weight.mul_(0.05)
             self.leave.bias.zero_()  # type: ignore[union-attr]
 
-    def forward(self, sources: Sequence[Tensor], closed: Tensor, brightest: Tensor, scale: int) -> Tensor:
+    def forward(self, sources: Sequence[Tensor], analytic: Tensor, brightest: Tensor, scale: int) -> Tensor:
         """The fused picture `(B, 3, H, W)`, not clipped; black where all is black.
 
         Args:
             sources: three pictures `(B, 3, H, W)`, values 0..1, enlarged.
-            closed: the closed-form fusion of those.
+            analytic: the analytic fusion of those.
             brightest: the picture of the largest luma of those.
             scale: by which the sources were enlarged.
         """
-        differences = [source - closed for source in sources]
-        towards = brightest - closed
-        magnification = torch.full_like(closed[:, :1], log2(scale) / 3)
-        features = functional.relu(self.enter(torch.cat([*differences, closed, towards, magnification], dim=1)))
+        differences = [source - analytic for source in sources]
+        towards = brightest - analytic
+        magnification = torch.full_like(analytic[:, :1], log2(scale) / 3)
+        features = functional.relu(self.enter(torch.cat([*differences, analytic, towards, magnification], dim=1)))
         for layer in self.body:
             features = features + functional.relu(layer(features))
         weight, rest = self.leave(features).chunk(2, dim=1)
-        lit = torch.cat([*sources, closed], dim=1).amax(dim=1, keepdim=True) > 0
-        fused: Tensor = closed + lit * ((WEIGHT + weight) * towards + 0.1 * rest)
+        foreground = torch.cat([*sources, analytic], dim=1).amax(dim=1, keepdim=True) > 0
+        fused: Tensor = analytic + foreground * ((WEIGHT + weight) * towards + 0.1 * rest)
         return fused
 
     @classmethod

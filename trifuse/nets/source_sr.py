@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trifuse.filters.occupied import occupied
+from trifuse.filters.bounding_box import bounding_box
 from trifuse.nets.consistency import consistent
 
 MARGIN = 6
@@ -101,8 +101,8 @@ class SourceSR(nn.Module):
         entered = head.enter(small - 0.25)  # most pixels are dark: roughly zero mean
         return head.finish(entered + trunk(entered), bicubic)
 
-    def enlarged(self, small: Tensor, bicubic: Tensor, poses: int = 1) -> Tensor:
-        """The mean of what `forward` says of several of a picture's eight poses, consistent with the small picture.
+    def enlarged(self, small: Tensor, bicubic: Tensor, ensemble: int = 1) -> Tensor:
+        """The mean of `forward` over a geometric self-ensemble of 1 to 8, consistent with the small picture.
 
         Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", CVPR 2016.
 
@@ -111,13 +111,16 @@ class SourceSR(nn.Module):
         """
         scale = bicubic.shape[-1] // small.shape[-1]
         whole = torch.zeros_like(bicubic, dtype=torch.float32)
-        rows, columns = occupied(small.float().cpu().numpy(), MARGIN)
+        rows, columns = bounding_box(small.float().cpu().numpy(), MARGIN)
         if rows.start == rows.stop:
             return whole
         large_rows, large_columns = (slice(scale * each.start, scale * each.stop) for each in (rows, columns))
         here, there = small[..., rows, columns], bicubic[..., large_rows, large_columns]
-        said = [_posed(self(_posed(here, pose), _posed(there, pose)), pose, back=True) for pose in POSES[:poses]]
-        mean = torch.stack(said).mean(dim=0) if poses > 1 else said[0]
+        outputs = [
+            _transformed(self(_transformed(here, each), _transformed(there, each)), each, back=True)
+            for each in TRANSFORMS[:ensemble]
+        ]
+        mean = torch.stack(outputs).mean(dim=0) if ensemble > 1 else outputs[0]
         whole[..., large_rows, large_columns] = mean.float().clamp(0, 1)
         return consistent(whole, small.float())
 
@@ -170,13 +173,13 @@ def _renamed(state: Mapping[str, Tensor], begin: str, instead: str) -> dict[str,
     return {instead + name.removeprefix(begin): value for name, value in state.items() if name.startswith(begin)}
 
 
-POSES = tuple((flips, swapped) for swapped in (False, True) for flips in ((), (3,), (2,), (2, 3)))
-"""The eight poses of a picture: axes that are mirrored, and whether rows and columns change places after that."""
+TRANSFORMS = tuple((flips, swapped) for swapped in (False, True) for flips in ((), (3,), (2,), (2, 3)))
+"""The eight transforms of a self-ensemble: axes that are flipped, and whether a transpose follows."""
 
 
-def _posed(x: Tensor, pose: tuple[tuple[int, ...], bool], *, back: bool = False) -> Tensor:
-    """A picture `(B, C, H, W)` brought into a pose, or back from it."""
-    flips, swapped = pose
+def _transformed(x: Tensor, transform: tuple[tuple[int, ...], bool], *, back: bool = False) -> Tensor:
+    """A picture `(B, C, H, W)` transformed, or transformed back."""
+    flips, swapped = transform
     if back:
         return (x.transpose(2, 3) if swapped else x).flip(flips)
     x = x.flip(flips)

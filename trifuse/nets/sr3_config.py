@@ -46,7 +46,7 @@ class UNetConfig(BaseModel):
         norm_groups: groups of every group normalisation.
         se_scope: what the gate rescales: the whole input including the noisy image (the published program), the
             condition only (the paper), or nothing (SR3).
-        embedding: whether the network is told the noise level in (0, 1] or the time index.
+        embedding: whether the network's time input is the noise level in (0, 1] or the time index.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

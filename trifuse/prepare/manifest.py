@@ -44,8 +44,12 @@ def rows(good: Sequence[tuple[Study, Mapping[str, Any]]], val: float, test: floa
             "functional": "yes" if record["functional"] else "no",
         }
         row |= {f"path_{number}": source["path"] for number, source in enumerate(record["sources"], start=1)}
-        told = ["" if value is None else f"{value:.3f}" for value in record["information"]]
-        row |= {"register": record["register"], "overlap": f"{record['overlap']:.3f}", "information": "/".join(told)}
+        information = ["" if value is None else f"{value:.3f}" for value in record["information"]]
+        row |= {
+            "register": record["register"],
+            "overlap": f"{record['overlap']:.3f}",
+            "information": "/".join(information),
+        }
         made.append(row | {"moved_mm": f"{record['moved_mm']:.2f}"})
     return made
 

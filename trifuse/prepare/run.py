@@ -119,7 +119,7 @@ def _made(job: Job) -> dict[str, Any]:
     register: Register = job.study.register or job.settings.register  # type: ignore[assignment]
     Settings(register=register)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RegistrationWarning)  # recorded, and told by the command for all studies
+        warnings.simplefilter("ignore", RegistrationWarning)  # recorded; the command reports it for all studies
         sources = prepared(job.study.sources, job.settings, register)
     target = job.folder / "images" / job.study.name
     draft = job.folder / "images" / f".{secrets.token_hex(4)}-{job.study.name}"
@@ -168,7 +168,7 @@ def _source_count(records: Sequence[dict[str, Any]]) -> int:
 
 
 def _digest(study: Study, settings: Settings) -> str:
-    """Fingerprint of all that decides how a study comes out; files by size and time, since reading them is the work."""
+    """Cache key: all that decides how a study comes out; files by size and time, since reading them is the work."""
     what: list[object] = [settings.key(), study.register, study.error]
     for name, path in study.sources.items():
         entries = sorted(path.iterdir()) if path.is_dir() else [path]

@@ -43,7 +43,7 @@ def listed(path: Path, wanted: Sequence[str] = ()) -> list[Study]:
 
     A table has a column `study` (or `case`), any of `patient`, `split` and `register`, and one column of paths for each
     image. A YAML file has `studies: {NAME: {t1: PATH, pet: PATH, patient: ...}}`. Paths are relative to the list. In a
-    folder of studies, images are told by file or folder name, or by what made them (see `exports.chosen`).
+    folder of studies, images are recognised by file or folder name, or by what made them (see `exports.chosen`).
 
     Args:
         path: CSV or YAML file, or folder.
@@ -82,9 +82,9 @@ def _csv_rows(path: Path) -> list[dict[str, str]]:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{one_line(path)}: the list of studies cannot be read ({reason})") from None
     if not {"study", "case"} & set(columns):
-        told = ", ".join(one_line(column) for column in columns[:8]) or "no columns"
+        present = ", ".join(one_line(column) for column in columns[:8]) or "no columns"
         raise InputError(
-            f"{one_line(path)}: has no column study (or case); it has {told}; "
+            f"{one_line(path)}: has no column study (or case); it has {present}; "
             "give a CSV table with study, t1, pet, ..., a YAML file, or a folder of studies"
         )
     return rows

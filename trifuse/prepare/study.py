@@ -109,9 +109,9 @@ def _normalised(
     name: str, image: Image, source: Image, settings: Settings, fit: Registered | None, notes: tuple[str, ...]
 ) -> Source:
     """The image on the grid with its values brought to 0..1 by those of the source as it came."""
-    told = (*source.notes, *notes)
+    remarks = (*source.notes, *notes)
     if settings.normalise == "none":
-        return Source(name, image, None, fit, told)
+        return Source(name, image, None, fit, remarks)
     low, high = window_of(source, settings.normalise)
     shown = np.nan_to_num(image.windowed(low, high).pixels, nan=0.0)
-    return Source(name, replace(image, pixels=shown, stored=None, window=(0.0, 1.0)), (low, high), fit, told)
+    return Source(name, replace(image, pixels=shown, stored=None, window=(0.0, 1.0)), (low, high), fit, remarks)

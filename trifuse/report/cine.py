@@ -51,7 +51,7 @@ def check(path: Path, *, dims: int | None = None) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise OptionError(f"{one_line(path)}: a cine is written as one of {', '.join(SUFFIXES)}")
     if dims == 2:
-        raise InputError(f"{one_line(path)}: only volumes have slices to fly through; this image is a single one")
+        raise InputError(f"{one_line(path)}: only volumes have slices to play; this image is a single one")
     check_place(path)
 
 

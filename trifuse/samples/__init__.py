@@ -1,6 +1,6 @@
 """The bundled sample study: T1, T2 and FDG-PET of one head, on one grid, as volumes and as one slice.
 
-Made by `scripts/make_samples.py`; origin, licence and content are told in the README beside this file. There is
+Made by `scripts/make_samples.py`; origin, licence and content stand in the README beside this file. There is
 no patient behind it: the anatomy is a group template, T2, PET and the lesion are simulated.
 """
 

@@ -1,4 +1,4 @@
-"""Honest variety from few patients: other contrasts, palettes, poses and zooms of the same anatomy.
+"""Honest variety from few patients: other contrasts, palettes, orientations and zooms of the same anatomy.
 
 Every function draws from the generator it is given and from nothing else, so that one seed and one step number give
 one batch, whatever came before.

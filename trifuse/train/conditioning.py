@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError
 from trifuse.diffusion import learned as learning
-from trifuse.diffusion.learned import POSES
+from trifuse.diffusion.learned import SELF_ENSEMBLE
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import export
 from trifuse.train.augment import Pixels
@@ -31,7 +31,7 @@ def bicubic(settings: Prepared) -> Maker:
 
 
 def learned(settings: Prepared, *, closed_form: bool, rule: Path | None = None) -> Maker:
-    """Sources enlarged by the recipe's network, in several poses where their fusion in closed form is added.
+    """Sources enlarged by the recipe's network, by self-ensemble where their analytic fusion is added.
 
     Args:
         closed_form: whether it is.
@@ -45,11 +45,11 @@ def learned(settings: Prepared, *, closed_form: bool, rule: Path | None = None) 
         raise InputError("field model.upsampler: a learned condition needs the weights of a source-sr network")
     state, _ = export.read(settings.upsampler)
     network = SourceSR.from_state(state).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    key = f"{export.digest(state)} {sorted(POSES.items())} consistent, black kept"
+    key = f"{export.digest(state)} {sorted(SELF_ENSEMBLE.items())} consistent, black kept"
 
     def larger(small: Pixels, large: Pixels) -> NDArray[np.float32]:
-        poses = POSES.get(large.shape[-1] // small.shape[-1], 1) if closed_form else 1
-        return enlarge(network, small, large, poses)
+        ensemble = SELF_ENSEMBLE.get(large.shape[-1] // small.shape[-1], 1) if closed_form else 1
+        return enlarge(network, small, large, ensemble)
 
     def corrected(stack: Pixels, scale: int) -> Pixels:
         fused = learning.corrected(tensor(stack[None, :12]), scale, checkpoint=str(rule))

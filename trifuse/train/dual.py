@@ -60,7 +60,7 @@ class DualModalTask:
         return {"first": tensor(patches[:, :1]), "second": tensor(patches[:, 1:])}
 
     def _patch(self, random: np.random.Generator) -> Pixels:
-        """A square `(2, side, side)` of a pair, contrast changed at times, in any pose."""
+        """A square `(2, side, side)` of a pair, contrast changed at times, in any orientation."""
         pair = _pair(self.deck.draw(random))
         for index in range(2):
             if random.random() < 0.3:

@@ -63,7 +63,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Square:
-    """A square of a drawn case in another contrast, palette and pose; everything follows from seed and number.
+    """A square of a drawn case in another contrast, palette and orientation; everything follows from seed and number.
 
     Attributes:
         deck: the cases.

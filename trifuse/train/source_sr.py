@@ -92,11 +92,11 @@ class SourceSRTask:
         return {"network": "source-sr", "scales": ",".join(map(str, self.scales)), "range": "0..1"}
 
 
-def enlarge(network: nn.Module, small: Pixels, bicubic: Pixels, poses: int = 1) -> NDArray[np.float32]:
+def enlarge(network: nn.Module, small: Pixels, bicubic: Pixels, ensemble: int = 1) -> NDArray[np.float32]:
     """One picture `(3, h, w)` and its bicubic enlargement -> `(3, H, W)` float32, clipped to 0..1; grey stays grey."""
     assert isinstance(network, SourceSR)
     with torch.inference_mode():
-        out = network.enlarged(tensor(small[None]), tensor(bicubic[None]), poses)[0]
+        out = network.enlarged(tensor(small[None]), tensor(bicubic[None]), ensemble)[0]
     if (small == small[:1]).all():
         out = out.mean(dim=0, keepdim=True).expand(3, -1, -1)
     return np.ascontiguousarray(out.numpy())

@@ -67,7 +67,7 @@ class UnconditionalTask:
         return {"clean": clean, "noise": noise, "level": drawn_levels(draw, count)}
 
     def _view(self, random: np.random.Generator) -> Pixels:
-        """A grey square `(1, side, side)`: a whole slice, mirrored at most, or a part in any pose."""
+        """A grey square `(1, side, side)`: a whole slice, mirrored at most, or a part in any orientation."""
         pixels = augment.luma(self.bank.draw(random).pixels)
         if random.random() < 0.6:
             pixels = augment.recontrast(pixels, random)

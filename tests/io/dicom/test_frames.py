@@ -119,13 +119,13 @@ def test_palette_colour_is_resolved(tmp_path: Path) -> None:
         ("localizer", Modality.OTHER),
     ],
 )
-def test_mr_sequences_are_told_by_their_description(tmp_path: Path, description: str, modality: Modality) -> None:
+def test_mr_sequences_are_recognised_by_their_description(tmp_path: Path, description: str, modality: Modality) -> None:
     made = dicom_slice(STORED, Modality="MR", SeriesDescription=description)
     assert io.read(saved(made, tmp_path / "a")).modality is modality
 
 
 @pytest.mark.parametrize(("code", "modality"), [("PT", "PET"), ("NM", "SPECT"), ("US", "US"), ("CT", "CT")])
-def test_modalities_are_told_by_their_code(tmp_path: Path, code: str, modality: str) -> None:
+def test_modalities_are_recognised_by_their_code(tmp_path: Path, code: str, modality: str) -> None:
     assert io.read(saved(dicom_slice(STORED, Modality=code), tmp_path / "a")).modality is Modality(modality)
 
 

@@ -28,7 +28,8 @@ class Prepared(Part):
     Attributes:
         upsampler: weights of a source-sr network.
         truth: how the picture to learn is made.
-        squares: number of training squares, each cut from a case in another contrast, palette and pose, and fused anew.
+        squares: number of training squares, each cut from a case in another contrast, palette and
+            orientation, and fused anew.
         square: their side in pixels.
         shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
             drawn; 1 where not named.

@@ -1,4 +1,4 @@
-"""Rows of a recipe that are written as lists: one entry stands for each method with each upsampling."""
+"""Grids of rows in a recipe: an entry with lists stands for each method with each upsampling."""
 
 from __future__ import annotations
 

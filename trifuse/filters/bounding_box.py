@@ -1,4 +1,4 @@
-"""Where an image holds anything: filters whose answer to nothing is nothing need not look at the rest.
+"""The bounding box of what is not black: filters that turn black into black need not look at the rest.
 
 Medical images are black to a third or more around the body.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def occupied(image: NDArray[Any], margin: int) -> tuple[slice, slice]:
+def bounding_box(image: NDArray[Any], margin: int) -> tuple[slice, slice]:
     """Rows and columns of the smallest box `(H, W)` with all of `(..., H, W)` that is not 0, and `margin` around it.
 
     Clipped at the border; empty slices where the whole image is 0.

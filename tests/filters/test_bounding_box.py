@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trifuse.filters.anisotropic import anisotropic_gaussian
-from trifuse.filters.occupied import occupied
+from trifuse.filters.bounding_box import bounding_box
 from trifuse.filters.range_mask import MaskRule
 from trifuse.filters.rank_opening import range_opening
 from trifuse.filters.structure_tensor import gaussian, structure_tensor
@@ -33,9 +33,9 @@ def with_faint_corners(image: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_the_box_holds_all_that_is_not_nothing() -> None:
     image = np.zeros((2, 20, 30))
     image[0, 7, 4], image[1, 9, 29] = 1, -1
-    assert occupied(image, 0) == (slice(7, 10), slice(4, 30))
-    assert occupied(image, 5) == (slice(2, 15), slice(0, 30))
-    assert occupied(image * 0, 5) == (slice(0, 0), slice(0, 0))
+    assert bounding_box(image, 0) == (slice(7, 10), slice(4, 30))
+    assert bounding_box(image, 5) == (slice(2, 15), slice(0, 30))
+    assert bounding_box(image * 0, 5) == (slice(0, 0), slice(0, 0))
 
 
 @pytest.mark.parametrize("place", [(35, 45), (10, 80), (0, 0)])

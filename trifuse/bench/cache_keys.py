@@ -1,4 +1,4 @@
-"""What decides the numbers of a row, in short: the recipe, the version, and the weights that lie on this computer."""
+"""Cache keys of rows: hashes of all that decides their numbers, which are recipe, version and the weights at hand."""
 
 from __future__ import annotations
 
