@@ -24,6 +24,9 @@ front of the patient to the back and columns from the patient's right to the lef
 CONVERTERS: Registry[Callable[[Any], Image]] = Registry("converter", "trifuse", {"image": "io:to_image"})
 """What `Image.of` hands over to: an image needs no format to exist, formats need images."""
 
+WINDOWS: Registry[Callable[[Image, str], Image]] = Registry("way", "trifuse.core", {"named": "window:in_window"})
+"""What `Image.windowed` hands names over to."""
+
 
 class Modality(StrEnum):
     """What made the image."""
@@ -56,6 +59,7 @@ class Image:
         notes: what a reader had to decide, in words, for provenance; no patient data.
         frame_of_reference: DICOM UID of the patient coordinate system (or of the atlas space, which NIfTI may name);
             None where the file names none.
+        units: of the native values: "HU", "SUV", "Bq/ml"; "" where they have none or it is not known.
     """
 
     pixels: NDArray[np.float32]
@@ -66,6 +70,7 @@ class Image:
     origin: str = "array"
     notes: tuple[str, ...] = ()
     frame_of_reference: str | None = None
+    units: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.float32:
@@ -110,17 +115,33 @@ class Image:
         values: NDArray[Any] = low + self.pixels.astype(np.float64) * (high - low)
         return values
 
-    def windowed(self, low: float, high: float) -> Image:
+    def windowed(self, low: float | str, high: float | None = None, *, told: str = "") -> Image:
         """The same image with native intensities `low`..`high` shown as 0..1, clipped outside.
 
+        Where low values are bright they stay so.
+
+        Args:
+            low, high: native values; or the name of a window alone ("brain", "suv6"), see `trifuse.core.window`.
+            told: why, for the note; no note is taken if it is empty.
+
         Raises:
-            InputError: if `low >= high`.
+            InputError: if `low >= high`, or a named window is in other units than the image.
+            OptionError: if no window has that name.
         """
-        if not low < high:
+        if isinstance(low, str):
+            return WINDOWS.get("named")(self, low)
+        if high is None or not low < high:
             raise InputError(f"{self.origin}: window {low}..{high} is empty; give low < high")
         native = self.native()
-        pixels = np.clip((native.astype(np.float64) - low) / (high - low), 0, 1).astype(np.float32)
-        return replace(self, pixels=pixels, window=(float(low), float(high)), stored=native)
+        ends = (float(low), float(high)) if self.window[0] < self.window[1] else (float(high), float(low))
+        note = f"shown from {low:g} to {high:g}{f' {self.units}' if self.units else ''}, {told}"
+        return replace(
+            self,
+            pixels=_scaled(native, ends[0], ends[1] - ends[0]),
+            window=ends,
+            stored=native,
+            notes=(*self.notes, note) if told else self.notes,
+        )
 
     def with_pixels(self, pixels: NDArray[np.float32], affine: NDArray[np.float64] | None = None) -> Image:
         """New display pixels in the same place (or at `affine`); native values follow from `window`."""
@@ -137,6 +158,7 @@ class Image:
         origin: str = "array",
         notes: tuple[str, ...] = (),
         frame_of_reference: str | None = None,
+        units: str = "",
     ) -> Image:
         """Image from native values `(C, *space)` of any real dtype, which `native()` gives back exactly.
 
@@ -163,6 +185,7 @@ class Image:
             origin=origin,
             notes=notes,
             frame_of_reference=frame_of_reference,
+            units=units,
         )
 
     @classmethod

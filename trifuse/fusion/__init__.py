@@ -247,6 +247,8 @@ def _provenance(
                 "modality": image.modality.value,
                 "size": list(image.space),
                 "channels": image.channels,
+                "window": list(image.window),
+                "units": image.units,
                 "sha256": hashlib.sha256(np.ascontiguousarray(image.native()).tobytes()).hexdigest(),
             }
             for image in images

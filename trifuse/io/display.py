@@ -48,6 +48,20 @@ def scan_window(values: NDArray[Any], modality: Modality, origin: str) -> tuple[
     return CT_WINDOW if modality is Modality.CT and low < -500 else (low, high)
 
 
+SUV_TOPS = (6.0, 10.0, 15.0, 20.0, 30.0, 50.0)
+"""Upper ends of the windows of SUV: 6 is a common one for bodies, 15 shows the grey matter of brains."""
+
+_BODY_SUV = 0.1
+"""Less uptake than this is air and noise beside the patient."""
+
+
+def suv_window(values: NDArray[Any]) -> tuple[float, float]:
+    """Window of SUV: 0 to the smallest of `SUV_TOPS` that holds 99 % of the body's voxels, a bladder aside."""
+    body = values[values > _BODY_SUV]
+    high = float(np.percentile(body, 99)) if body.size else 0.0
+    return 0.0, next((top for top in SUV_TOPS if high <= top), SUV_TOPS[-1])
+
+
 def grey_if_equal(values: NDArray[Any]) -> NDArray[Any]:
     """`(1, *space)` where the three channels of `(3, *space)` are equal, else the values themselves."""
     if values.shape[0] == 3 and np.array_equal(values[0], values[1]) and np.array_equal(values[0], values[2]):

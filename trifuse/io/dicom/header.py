@@ -12,7 +12,7 @@ from trifuse.core.errors import one_line
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, guess_modality
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom.kinds import is_projection
-from trifuse.io.dicom.units import real_world
+from trifuse.io.dicom.units import real_world, value_units
 from trifuse.io.display import grey_if_equal, scan_window
 from trifuse.io.request import Request
 
@@ -64,6 +64,7 @@ _USED = (
     "RescaleIntercept",
     "RescaleType",
     "Units",
+    "SUVType",
     "RealWorldValueMappingSequence",
     "ModalityLUTSequence",
     "WindowCenter",
@@ -333,6 +334,7 @@ def as_image(
         origin=request.origin,
         notes=notes,
         frame_of_reference=frame,
+        units=value_units(header),
     )
 
 

@@ -24,6 +24,7 @@ from trifuse.core.image import Image, Modality
 from trifuse.io.dicom import clock
 from trifuse.io.dicom.decay import SAME_VALUE, NoSUVError, Wait, number, wait
 from trifuse.io.dicom.units import activity_units
+from trifuse.io.display import suv_window
 from trifuse.io.request import Request
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _FORMULA = "SUVbw = Bq/ml x weight / dose"
 
 
 def in_suv(image: Image, frames: Sequence[Dataset], request: Request) -> Image:
-    """The PET in SUVbw, pixels and window alike; other modalities, and PET that is in SUVbw already, as they are.
+    """The PET in SUVbw, shown by `suv_window`; other modalities, and PET that is in SUVbw already, as they are.
 
     Args:
         image: native values as the headers rescale them.
@@ -56,14 +57,11 @@ def in_suv(image: Image, frames: Sequence[Dataset], request: Request) -> Image:
         raise UnitsError(
             f"{request.origin}: cannot be turned into SUV: {reason}; read it in its own units instead"
         ) from None
-    low, high = image.window
-    values = image.native()
-    return replace(
-        image,
-        stored=values if factor == 1 else values * factor,
-        window=(low * factor, high * factor),
-        notes=(*image.notes, note),
-    )
+    values = image.native() if factor == 1 else image.native() * factor
+    low, high = suv_window(values)
+    measured = replace(image, stored=values, units="SUV")
+    shown = measured.windowed(low, high, told="which holds 99 % of the body")
+    return replace(shown, notes=(*shown.notes, note))
 
 
 def _factor(frames: Sequence[Dataset]) -> tuple[float, str]:

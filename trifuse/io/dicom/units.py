@@ -72,6 +72,18 @@ def activity_units(header: Dataset) -> str:
     return _PET_UNITS.get(mapping.unit, mapping.unit) if mapping is not None else ""
 
 
+_NAMES = {"BQML": "Bq/ml", "KBQML": "kBq/ml", "GML": "SUV"}
+"""Units of an image by the defined term; those of a GML whose kind of SUV is another one are not named."""
+
+
+def value_units(header: Dataset) -> str:
+    """Units of native values as `Image.units` has them, "" where the header leaves them open."""
+    if header.get("Modality") == "CT":
+        return "HU" if str(header.get("RescaleType") or "HU") == "HU" else ""
+    units = activity_units(header)
+    return "" if units == "GML" and str(header.get("SUVType") or "BW") != "BW" else _NAMES.get(units, "")
+
+
 def _items(header: Dataset) -> list[Dataset]:
     """Real-world mappings, activity before other measures."""
     items = list(header.get("RealWorldValueMappingSequence") or [])
