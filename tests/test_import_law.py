@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "trifuse"
 
 FLOORS = [
     {"core"},
-    {"weights", "samples"},
+    {"weights", "samples", "engines"},
     {"io", "align", "metrics"},
     {"filters", "nets", "diffusion"},
     {"methods"},

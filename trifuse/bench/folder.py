@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse.core import parallel
+from trifuse import engines
 from trifuse.core.errors import InputError, TrifuseError
+from trifuse.engines import Local
 from trifuse.metrics.images import evaluate
 
 SUFFIXES = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".dcm")
@@ -59,7 +60,7 @@ def evaluate_folder(
         Job(name, path, tuple(found[name] for found in partners), truths.get(name), chosen, colour)
         for name, path in sorted(pictures.items())
     ]
-    return parallel.each(measure, jobs, workers, "pictures")
+    return engines.each(measure, jobs, Local(workers), "pictures")
 
 
 def measure(job: Job) -> dict[str, Any]:

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse import methods
+from trifuse import engines, methods
 from trifuse.bench import cache_keys
 from trifuse.bench import cases as bench_cases
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
 from trifuse.bench.shared import Magnification, Study, pictures
-from trifuse.core import parallel
 from trifuse.core.errors import TrifuseError, WeightsError
 from trifuse.core.files import write_text
 from trifuse.core.image import Image
 from trifuse.core.version import __version__
+from trifuse.engines import Local
 
 LEFT_OUT = "left out"
 """What a record holds instead of scores or an error where a row lacks its weights."""
@@ -58,7 +58,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
         if entry.method is not None:
             methods.get(entry.method)
     found = bench_cases.find(recipe.cases, data)
-    parallel.each(work, list(_jobs(recipe, found, data, folder)), workers, "cases")
+    engines.each(work, list(_jobs(recipe, found, data, folder)), Local(workers), "cases")
     return gather(recipe, found, folder)
 
 

@@ -1,13 +1,16 @@
 """The command line: one file per command, all errors reported in one place.
 
-Exit codes: 0 done, 1 our bug, 2 bad input or usage, 3 finished with failed cases.
+Exit codes: 0 done, 1 our bug, 2 bad input or usage, 3 finished with failed cases, 130 stopped by Ctrl-C, 143 by
+SIGTERM.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from importlib import import_module
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -67,10 +70,16 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 
 def main() -> None:
-    """Runs a command; a `TrifuseError` becomes one message on stderr and exit code 2, anything else code 1."""
-    from trifuse.core.errors import ChoiceError, TrifuseError
+    """Runs a command and ends with its exit code.
+
+    A `TrifuseError` becomes one message on stderr and code 2, Ctrl-C and SIGTERM a word on what is done and codes 130
+    and 143, anything else a traceback and code 1.
+    """
+    from trifuse.core.errors import ChoiceError, Stopped, TrifuseError
 
     warnings.showwarning = _show_warning
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
     except TrifuseError as error:
@@ -78,9 +87,15 @@ def main() -> None:
         if isinstance(error, ChoiceError) and error.table:
             print(error.table, file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("trifuse: stopped; nothing was written", file=sys.stderr)
-        sys.exit(130)
+    except Stopped as stopped:
+        print(f"trifuse: {stopped}", file=sys.stderr)
+        sys.exit(stopped.code)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    from trifuse.core.errors import Stopped
+
+    raise Stopped("stopped; nothing was written", 128 + number)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,30 @@ class WeightsError(TrifuseError):
     """A checkpoint that is missing, damaged or made for another network."""
 
 
+class WorkerError(TrifuseError):
+    """A case whose process died under it.
+
+    Attributes:
+        again: whether another try may go better.
+    """
+
+    def __init__(self, message: str, again: bool = True) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+class Stopped(BaseException):
+    """Ctrl-C or SIGTERM on the command line, where a `KeyboardInterrupt` would lose its words.
+
+    Attributes:
+        code: exit code of the process, 128 and the signal's number.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class RegistrationWarning(UserWarning):
     """A registration whose result should be looked at; what it says is among the notes of the result too."""
 

@@ -6,7 +6,7 @@ a server that wants to show it wraps the call in `with listening(callback)`. Nob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -31,11 +31,16 @@ def listening(listener: Listener) -> Iterator[None]:
 
 def track(items: Sequence[T], label: str) -> Iterator[T]:
     """Iterates over `items`, reporting under `label` after each one is done."""
+    return track_done(items, len(items), label)
+
+
+def track_done(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Iterates over items that end one by one, `total` in all, reporting under `label` after each."""
     listener = _listener.get()
     if listener is None:
         yield from items
         return
-    listener(label, 0, len(items))
+    listener(label, 0, total)
     for done, item in enumerate(items, start=1):
         yield item
-        listener(label, done, len(items))
+        listener(label, done, total)

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse import io
-from trifuse.core import parallel
+from trifuse import engines, io
 from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
 from trifuse.core.files import write_text
 from trifuse.core.image import Modality
 from trifuse.core.version import __version__
+from trifuse.engines import Local
 from trifuse.prepare import manifest
 from trifuse.prepare.settings import Register, Settings
 from trifuse.prepare.studies import Study, listed
@@ -76,7 +76,7 @@ def prepare(studies: str | Path, output: str | Path, settings: Settings = Settin
     found = listed(Path(studies), settings.sources)
     manifest.check(found)
     jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
-    parallel.each(work, [job for job in jobs if not is_done(job)], workers, "studies")
+    engines.each(work, [job for job in jobs if not is_done(job)], Local(workers), "studies")
     records = [json.loads(_record_path(job).read_text(encoding="utf-8")) for job in jobs]
     good = [(study, record) for study, record in zip(found, records, strict=True) if "error" not in record]
     rows = manifest.rows(good, settings.val, settings.test)
