@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trifuse.core.registry import OURS
+
 Sources = Annotated[
     list[Path],
     typer.Argument(
@@ -149,3 +151,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     if not console.is_terminal:
         console = Console(width=140)
     console.print(drawn)
+
+
+def listed(columns: Sequence[str], rows: Sequence[Sequence[str]], origins: Sequence[str]) -> None:
+    """A table of what a registry holds; where other packages add to it, a column says what comes from where."""
+    if set(origins) <= {OURS}:
+        table("", columns, rows)
+    else:
+        table("", [*columns, "from"], [[*row, origin] for row, origin in zip(rows, origins, strict=True)])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trifuse.cli.common import Json, answer, table
+from trifuse.cli.common import Json, answer, listed, table
+from trifuse.core.registry import OURS
+
+if TYPE_CHECKING:
+    from trifuse.methods.base import Method
 
 
 def methods(
@@ -16,7 +20,7 @@ def methods(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the fusion methods, or show one with its options.
+    """List the fusion methods, or show one with its options; those that other packages add are marked.
 
     [bold]Examples[/bold]
 
@@ -28,23 +32,23 @@ def methods(
     """
     from trifuse import methods as registry
 
-    chosen = [name] if name else registry.names()
-    described = [describe(each) for each in chosen]
+    if name:
+        described = describe(name, registry.get(name))
+        answer(described) if json else _show(described)
+        return
+    every = [describe(each, found) for each, found in registry.REGISTRY.working()]
     if json:
-        answer(described[0] if name else described)
-    elif name:
-        _show(described[0])
+        answer(every)
     else:
-        rows = [[d["name"], d["takes"], d["scales"], d["title"], d["summary"]] for d in described]
-        table("", ["name", "takes", "scales", "title", "what it does"], rows)
+        rows = [[d["name"], d["takes"], d["scales"], d["title"], d["summary"]] for d in every]
+        listed(["name", "takes", "scales", "title", "what it does"], rows, [d["origin"] for d in every])
 
 
-def describe(name: str) -> dict[str, Any]:
-    """Card and options of a method as plain data."""
+def describe(name: str, cls: type[Method]) -> dict[str, Any]:
+    """Card and options of a method as plain data, and the package that it comes from."""
     from trifuse import methods as registry
     from trifuse.methods.base import options_of
 
-    cls = registry.get(name)
     card = cls.card
     low, high = card.sources
     count = f"{low}+" if high is None else str(low) if low == high else f"{low}-{high}"
@@ -57,6 +61,7 @@ def describe(name: str) -> dict[str, Any]:
         **card.model_dump(mode="json"),
         "takes": f"{count} {card.colour}, {dims}",
         "scales": " ".join(f"x{s}" for s in sorted(card.scales)),
+        "origin": registry.origin(name),
         "options": options,
     }
 
@@ -69,6 +74,8 @@ def _show(described: dict[str, Any]) -> None:
     console.print(described["summary"])
     if described["paper"]:
         console.print(f"Paper: {described['paper']}", markup=False)
+    if described["origin"] != OURS:
+        console.print(f"From: {described['origin']}", markup=False)
     console.print(f"Takes: {described['takes']}; scales {described['scales']}", markup=False)
     if described["notes"]:
         console.print(described["notes"], markup=False)

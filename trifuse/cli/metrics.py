@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trifuse.cli.common import Json, answer, table
+from trifuse.cli.common import Json, answer, listed, table
+from trifuse.core.registry import OURS
 
 if TYPE_CHECKING:
     from trifuse.metrics.base import MetricCard
@@ -38,24 +39,34 @@ def metrics(
         else:
             print(f"{name}: {preset.about}\n{', '.join(preset.metrics)}")
     elif name:
-        card = registry.get(name).card
-        answer(card.model_dump(mode="json")) if json else _explain(card)
-    elif json:
-        answer([card.model_dump(mode="json") for card in registry()])  # type: ignore[operator]
+        card, origin = registry.get(name).card, registry.origin(name)
+        answer(card.model_dump(mode="json") | {"origin": origin}) if json else _explain(card, origin)
     else:
-        cards = [registry.get(each).card for each in registry.names()]
-        rows = [[c.name, BETTER[c.direction], _range(c), c.reduce, c.summary] for c in cards]
-        table("", ["name", "better", "range", "sources", "what it measures"], rows)
+        _list(json)
+
+
+def _list(json: bool) -> None:
+    from trifuse import metrics as registry
+    from trifuse.metrics.presets import PRESETS
+
+    cards = {name: found.card for name, found in registry.REGISTRY.working(registry.names())}
+    origins = [registry.origin(name) for name in cards]
+    if json:
+        answer([c.model_dump(mode="json") | {"origin": o} for c, o in zip(cards.values(), origins, strict=True)])
+    else:
+        rows = [[c.name, BETTER[c.direction], _range(c), c.reduce, c.summary] for c in cards.values()]
+        listed(["name", "better", "range", "sources", "what it measures"], rows, origins)
         table("", ["preset", "what it stands for"], [[key, preset.about] for key, preset in PRESETS.items()])
 
 
-def _explain(card: MetricCard) -> None:
+def _explain(card: MetricCard, origin: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
     lines = [
         ("", card.summary),
         ("Formula", card.formula),
+        ("From", origin if origin != OURS else ""),
         ("Better", BETTER[card.direction]),
         ("Range", _range(card)),
         ("Sources", f"{card.kind}; combined by {card.reduce}" if card.kind != "image" else "none needed"),

@@ -53,6 +53,10 @@ class OptionError(TrifuseError):
     """A method, metric, option, scale or combination of them that does not exist."""
 
 
+class PluginError(OptionError):
+    """A name that another package adds, and cannot deliver."""
+
+
 class WeightsError(TrifuseError):
     """A checkpoint that is missing, damaged or made for another network."""
 
@@ -79,6 +83,10 @@ class Stopped(BaseException):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class PluginWarning(UserWarning):
+    """What another package adds is left out."""
 
 
 class RegistrationWarning(UserWarning):

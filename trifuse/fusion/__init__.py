@@ -23,9 +23,10 @@ from trifuse.core.errors import OptionError
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, scaled_affine
 from trifuse.core.progress import track
 from trifuse.core.random import Random
+from trifuse.core.registry import OURS
 from trifuse.fusion import memory
 from trifuse.fusion.adapt import Precision, Settings, Upsample, Upsampler, adaptations, magnified, run
-from trifuse.methods import get
+from trifuse.methods import get, origin
 from trifuse.methods.base import Drawer, Drawing, Method, Spread, configure
 
 if TYPE_CHECKING:
@@ -235,9 +236,11 @@ def _provenance(
 
     from trifuse.core.version import __version__
 
+    plugin = origin(method.card.name)
     return {
         "trifuse": __version__,
         "method": method.card.name,
+        **({} if plugin == OURS else {"plugin": plugin}),
         "options": {f.name: getattr(method, f.name) for f in dataclasses.fields(method)},  # type: ignore[arg-type]
         "settings": dataclasses.asdict(settings) | {"register": register, "reference": reference},
         "samples": samples,

@@ -1,4 +1,4 @@
-"""The methods, one file each. A new method is a new file and one line here.
+"""The methods, one file each. A new method is a new file and one line here, or an entry point `trifuse.methods`.
 
 Files are imported when a method is asked for, so that listing the names costs nothing. `trifuse.methods()` lists the
 cards of all methods.
@@ -35,10 +35,13 @@ REGISTRY: Registry[type[Method]] = Registry(
         "mean": "mean:Mean",
         "max": "max:Max",
     },
+    plugins="trifuse.methods",
+    fault="base:fault",
 )
 """Name on the card -> file and class, in the order in which lists show them."""
 
 names = REGISTRY.names
 get = REGISTRY.get
+origin = REGISTRY.origin
 
 callable_package(__name__)

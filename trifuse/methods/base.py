@@ -168,6 +168,14 @@ def method(cls: M) -> M:
     return cls
 
 
+def fault(found: object, name: str) -> str | None:
+    """What is wrong with what a plugin gives for a method of this name, None if nothing is."""
+    card = getattr(found, "card", None)
+    if not isinstance(found, type) or not isinstance(card, Card):
+        return "is no method (a class under `trifuse.methods.base.method`)"
+    return None if card.name == name else f"has a card that calls it {card.name!r}"
+
+
 class Option(NamedTuple):
     """One option of a method: its name, type as text, default and meaning."""
 

@@ -207,6 +207,13 @@ def metric(
     return lambda function: Metric(card, variant, function, reduce or card.reduce, **traits)
 
 
+def fault(found: object, name: str) -> str | None:
+    """What is wrong with what a plugin gives for a metric of this name, None if nothing is."""
+    if not isinstance(found, Metric):
+        return "is no metric (a function under `trifuse.metrics.base.metric`)"
+    return None if found.name == name else f"has a card that calls it {found.name!r}"
+
+
 def case_of(
     fused: ArrayLike | Pixels,
     sources: Sequence[ArrayLike | Pixels] = (),

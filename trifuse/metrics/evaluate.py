@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from trifuse.core.errors import OptionError, WeightsError
+from trifuse.core.errors import OptionError, PluginError, WeightsError
 from trifuse.metrics import get, resolve
 from trifuse.metrics.base import Case, Metric, Score, case_of, require_same_space
 from trifuse.metrics.pixels import MetricWarning, Pixels, pixels_of
@@ -84,7 +84,7 @@ def chosen(metrics: str | Sequence[str]) -> tuple[list[str], bool]:
     """
     if isinstance(metrics, str):
         if metrics in PRESETS:
-            return list(PRESETS[metrics].metrics), True
+            return [name for name in PRESETS[metrics].metrics if _loads(name)], True
         metrics = [name for name in metrics.replace(",", " ").split() if name]
         if len(metrics) == 1 and "@" not in metrics[0]:
             _suggest_preset(metrics[0])
@@ -93,6 +93,16 @@ def chosen(metrics: str | Sequence[str]) -> tuple[list[str], bool]:
     for name in metrics:
         resolve(name)
     return list(dict.fromkeys(metrics)), False
+
+
+def _loads(name: str) -> bool:
+    """Whether a metric of a preset is there; one that another package adds may fail to load, which is told."""
+    try:
+        get(name)
+    except PluginError as error:
+        warnings.warn(f"left out: {error}", MetricWarning, stacklevel=4)
+        return False
+    return True
 
 
 def _suggest_preset(name: str) -> None:

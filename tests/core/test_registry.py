@@ -1,0 +1,143 @@
+"""Registries: names of ours, names that other packages add, and packages that fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trifuse
+from trifuse import methods, metrics
+from trifuse.core.errors import OptionError, PluginError, PluginWarning
+from trifuse.core.registry import Registry, hint
+
+PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
+
+REGISTRIES = (methods.REGISTRY, metrics.REGISTRY)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of installed packages: the example plugin, as pip installs it."""
+    folder = tmp_path_factory.mktemp("packages")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    done = subprocess.run([*pip, "--target", folder, PLUGIN], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def installed(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The example plugin on the path of this program."""
+    monkeypatch.syspath_prepend(packages)
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    for registry in REGISTRIES:
+        registry.__dict__.pop("plugins", None)
+
+
+def broken(folder: Path, *points: str, group: str = "trifuse.methods") -> Path:
+    """A folder of installed packages with one that registers names in this way."""
+    record = folder / "broken-2.1.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 2.1\n")
+    (record / "entry_points.txt").write_text("\n".join([f"[{group}]", *points]))
+    return folder
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_plugins_method_fuses() -> None:
+    a, b = np.random.default_rng(0).random((2, 5, 6), dtype=np.float32)
+    fused = trifuse.fuse([a, b], "darkest")
+    assert np.array_equal(fused.image.pixels[0], np.minimum(a, b))
+    assert (fused.provenance["method"], fused.provenance["plugin"]) == ("darkest", "trifuse-example 1.0")
+    assert "plugin" not in trifuse.fuse([a, b], "max").provenance
+    assert methods.names()[-1] == "darkest"
+    assert "darkest" in {card.name for card in trifuse.methods()}
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_plugins_metric_measures() -> None:
+    fused = np.array([[0.0, 1.0], [0.0, 0.5]], np.float32)
+    assert trifuse.evaluate(fused, [fused], metrics="darkness") == {"darkness": 0.5}
+    assert "darkness" in {card.name for card in trifuse.metrics()}
+
+
+@pytest.mark.usefixtures("installed")
+def test_names_say_where_they_come_from() -> None:
+    assert methods.origin("darkest") == "trifuse-example 1.0"
+    assert methods.origin("mean") == "trifuse"
+    assert metrics.origin("darkness") == "trifuse-example 1.0"
+
+
+def test_the_list_marks_plugins_and_names_those_that_fail(packages: Path, tmp_path: Path) -> None:
+    path = os.pathsep.join([str(packages), str(broken(tmp_path, "absent = no_such_module:Method"))])
+    run = [sys.executable, "-m", "trifuse.cli.app", "methods"]
+    done = subprocess.run(run, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.split()}
+    assert rows["darkest"].rstrip().endswith("trifuse-example 1.0")
+    assert rows["mean"].rstrip().endswith("trifuse")
+    assert "absent" not in rows
+    (told,) = (line for line in done.stderr.splitlines() if "absent" in line)
+    assert told.startswith("note: method 'absent' of broken 2.1 cannot be loaded (ModuleNotFoundError: ")
+
+
+@pytest.mark.parametrize(
+    ("point", "why"),
+    [
+        ("absent = no_such_module:Method", "cannot be loaded (ModuleNotFoundError"),
+        ("absent = json:dumps", "is no method"),
+        ("other = trifuse.methods.mean:Mean", "has a card that calls it 'mean'"),
+    ],
+)
+def test_a_plugin_that_fails_is_named_and_stops_nobody_else(
+    point: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(broken(tmp_path, point))
+    registry: Registry[type] = Registry(
+        "method", "trifuse.methods", {"max": "max:Max"}, plugins="trifuse.methods", fault="base:fault"
+    )
+    name = point.split()[0]
+    assert registry.names() == ["max", name]
+    with pytest.raises(PluginError) as caught:
+        registry.get(name)
+    assert str(caught.value).startswith(f"method {name!r} of broken 2.1 {why}")
+    with pytest.warns(PluginWarning, match="broken 2.1"):
+        assert [found for found, _ in registry.working()] == ["max"]
+
+
+def test_a_plugin_cannot_take_the_name_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(broken(tmp_path, "max = json:dumps"))
+    registry: Registry[type] = Registry("method", "trifuse.methods", {"max": "max:Max"}, plugins="trifuse.methods")
+    with pytest.warns(PluginWarning, match="'max' of broken 2.1 is left out: trifuse has one"):
+        assert registry.names() == ["max"]
+    assert registry.get("max").card.name == "max"
+
+
+def test_of_all_metrics_one_that_fails_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(broken(tmp_path, "absent = no_such_module:metric", group="trifuse.metrics"))
+    _forget()
+    from trifuse.metrics import presets
+    from trifuse.metrics.evaluate import chosen
+
+    every = presets.PRESETS["all"]._replace(metrics=("en", "absent"))
+    monkeypatch.setitem(presets.PRESETS, "all", every)
+    with pytest.warns(UserWarning, match="left out: metric 'absent' of broken 2.1"):
+        assert chosen("all") == (["en"], True)
+    _forget()
+
+
+def test_names_that_do_not_exist_get_the_nearest() -> None:
+    with pytest.raises(OptionError, match="did you mean 'bitonicx'"):
+        methods.get("bitonix")
+    assert hint("zzz", ["a", "b"]) == "there are: a, b"

@@ -1,0 +1,1 @@
+"""What a package adds to trifuse by entry points, one file each."""
