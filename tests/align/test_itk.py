@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from trifuse.align.grid import lps
-from trifuse.align.itk import itk_image, itk_matrix, itk_values, resampled
+from trifuse.align.itk import itk_image, itk_values, resampled
 from trifuse.core.image import Image, Modality
 
 
@@ -36,7 +36,6 @@ def test_voxels_keep_value_and_place(affine: np.ndarray, index: tuple[int, int, 
     assert place == pytest.approx((affine @ [*index, 1])[:3], abs=1e-6)
     assert image[index] == values[index]
     assert np.array_equal(itk_values(image), values)
-    assert lps(itk_matrix(image)) == pytest.approx(affine, abs=1e-6)
 
 
 @given(affine=affines())
@@ -67,7 +66,8 @@ def test_two_dimensions() -> None:
     image = itk_image(values, matrix)
     assert image.TransformIndexToPhysicalPoint((1, 2)) == pytest.approx((1.0, 10.0))
     assert image[(1, 2)] == values[1, 2]
-    assert itk_matrix(image) == pytest.approx(matrix)
+    assert image.GetOrigin() == pytest.approx((5.0, 7.0))
+    assert image.GetSpacing() == pytest.approx((3.0, 2.0))
 
 
 def test_beyond_the_field_of_view_is_dark_in_native_units() -> None:

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from trifuse.filters.bitonic import Bitonic, automatic_half_width, bitonic, bitonic_layers
-from trifuse.filters.multiresolution import multiresolution_bitonic
 from trifuse.filters.noise_estimate import noise_estimate
 
 
@@ -69,10 +68,3 @@ def test_noise_is_estimated(deviation: float) -> None:
 def test_noise_of_a_small_image_is_estimated_with_a_smaller_disc() -> None:
     estimate, _ = noise_estimate(np.random.default_rng(0).normal(0, 0.1, (11, 9)))
     assert 0.02 < estimate < 0.2
-
-
-def test_the_pyramid_removes_coarse_noise_too() -> None:
-    image = noisy(0.1)
-    filtered = multiresolution_bitonic(image)
-    assert filtered.shape == image.shape
-    assert np.abs(filtered - disc()).mean() < 0.35 * np.abs(image - disc()).mean()

@@ -36,15 +36,6 @@ def itk_values(image: sitk.Image) -> NDArray[Any]:
     return np.asarray(sitk.GetArrayFromImage(image).T)
 
 
-def itk_matrix(image: sitk.Image) -> Matrix:
-    """The (d + 1, d + 1) matrix from the indices of a SimpleITK image to its space; the inverse of `itk_image`."""
-    dims = image.GetDimension()
-    matrix = np.eye(dims + 1)
-    matrix[:dims, :dims] = np.array(image.GetDirection()).reshape(dims, dims) * np.array(image.GetSpacing())
-    matrix[:dims, dims] = image.GetOrigin()
-    return matrix
-
-
 def resampled(image: Image, grid: Image, transform: sitk.Transform, source: Matrix, target: Matrix) -> Image:
     """The image on the grid of another, linearly, pixels and stored values alike.
 

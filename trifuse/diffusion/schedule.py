@@ -99,15 +99,6 @@ class Schedule:
         """Zero-based time index with this level, interpolated between the steps; the time input of `ddpm` networks."""
         return float(np.interp(-level, -self.levels[1:], np.arange(self.steps)))
 
-    def draw_levels(self, batch: int, random: np.random.RandomState, *, shared_step: bool = False) -> Levels:
-        r"""Training levels (batch,): a step t in 1..T, then \(a \sim U(\sqrt{\bar\alpha_{t-1}}, \sqrt{\bar\alpha_t})\).
-
-        The SR3 paper (section 2.2) draws a step for each image; the SR3 and TFS-Diff programs share one over the
-        batch (`shared_step`), and this then replays their stream of random numbers.
-        """
-        step = random.randint(1, self.steps + 1) if shared_step else random.randint(1, self.steps + 1, size=batch)
-        return np.asarray(random.uniform(self.levels[step - 1], self.levels[step], size=batch))
-
     def buffers(self) -> dict[str, NDArray[np.float32]]:
         """The twelve float32 arrays (T,) that official checkpoints store, in their order."""
         betas, cumprod = self.betas, self.alphas_cumprod
@@ -173,12 +164,6 @@ def uniform_index(schedule: Schedule, steps: int) -> Levels:
 def uniform_lambda(count: int, noise_max: float = 20.0, noise_min: float = 0.002) -> Levels:
     r"""`count` levels with evenly spaced \(\lambda\) between two noises \(\sigma\) of the unscaled image."""
     return level_of_log_snr(np.linspace(-np.log(noise_max), -np.log(noise_min), count))
-
-
-def edm(count: int, noise_max: float = 20.0, noise_min: float = 0.002, rho: float = 7.0) -> Levels:
-    r"""`count` levels with evenly spaced \(\sigma^{1/\rho}\) (Karras et al. 2022, eq. 5)."""
-    roots = np.linspace(noise_max ** (1 / rho), noise_min ** (1 / rho), count)
-    return level_of_noise(roots**rho)
 
 
 def to_clean(levels: Levels) -> Levels:

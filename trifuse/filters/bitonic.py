@@ -44,14 +44,12 @@ class Bitonic:
         half_width: f of the square windows in pixels; None = as the threshold suggests, 3..15.
         centile: share in percent that opening and closing may remove, 0..50.
         noise: "additive", or "sensor" for pictures of a camera (noise grows with light, and is smoothed).
-        level: of a pyramid that the image belongs to; 0 = none (see `multiresolution`).
     """
 
     threshold: int | float | None = None
     half_width: int | None = None
     centile: float = 8.0
     noise: Noise = "additive"
-    level: int = 0
 
 
 class BitonicLayers(NamedTuple):
@@ -99,7 +97,7 @@ def bitonic_layers(image: NDArray[Any], settings: Bitonic | None = None) -> Bito
     if half_width is None:
         half_width = automatic_half_width(threshold, grey_range, settings.noise, len(stack))
     factor = BYTE_FACTOR if image.dtype == np.uint8 else 1
-    rule = MaskRule(half_width, threshold * factor, settings.level, integer)
+    rule = MaskRule(half_width, threshold * factor, integer=integer)
     layers = _filter(stack * factor, rule, settings, corner=threshold < CORNER_SHARE * grey_range)
     filtered = _unstack(layers.filtered / factor, image)
     return layers._replace(filtered=filtered, threshold=threshold, half_width=half_width)
@@ -126,24 +124,16 @@ def automatic_threshold(stack: Stack, grey_range: float, noise: Noise = "additiv
     return threshold * (1 - 0.75 * float(np.exp(-12 * threshold / grey_range)))
 
 
-def automatic_half_width(
-    threshold: float,
-    grey_range: float,
-    noise: Noise = "additive",
-    channels: int = 1,
-    *,
-    octave: float = 2.0,
-    widths: tuple[int, int] = HALF_WIDTHS,
-) -> int:
+def automatic_half_width(threshold: float, grey_range: float, noise: Noise = "additive", channels: int = 1) -> int:
     r"""\(f = \operatorname{round}(2.5 + 2\log_2((t/R)/0.02))\), within 3..15: more noise, larger windows."""
     share = threshold / grey_range if grey_range else 0.0
     least = 0.02
     if noise == "sensor":
         share, least = share * 4 / 5.5, 0.071 if channels == 4 else 0.05
     if not share > 0:
-        return widths[0]
-    width = int(np.floor(2.5 + octave * np.log2(share / least) + 0.5))
-    return min(max(width, widths[0]), widths[1])
+        return HALF_WIDTHS[0]
+    width = int(np.floor(2.5 + 2.0 * np.log2(share / least) + 0.5))
+    return min(max(width, HALF_WIDTHS[0]), HALF_WIDTHS[1])
 
 
 def _filter(stack: Stack, rule: MaskRule, settings: Bitonic, *, corner: bool) -> BitonicLayers:

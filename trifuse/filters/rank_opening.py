@@ -1,13 +1,12 @@
 """Opening and closing by ranks: less than a rank's share of a neighbourhood is removed.
 
-`range_opening` looks at the neighbours that resemble a pixel (`xrankopen2`), `rank_opening` at a fixed shape
-(`rankopen2`), `shape_ranks` at the best of several shapes (`svrankopen2`).
+`range_opening` looks at the neighbours that resemble a pixel (`xrankopen2`), `opened_by_rank` at a fixed shape
+(`rankopen2`).
 Source: Treece, bitonic X filter, `xbitonic2` 1.0.3 (2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -98,35 +97,12 @@ def _ordered(image: Stack) -> tuple[list[NDArray[np.float64]], NDArray[np.int32]
     return levels, places
 
 
-def rank_opening(
-    image: NDArray[Any], mask: NDArray[np.bool_], rank: int, *, dual: bool = True
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Opening and closing with one fixed mask of p pixels, borders replicated.
-
-    Opening: rank filter `rank` (1-based), then `p + 1 - rank`; closing: the other way round. The mask is not
-    mirrored in either pass. `dual=False` stops after the first.
-    """
-    opposite = int(mask.sum()) + 1 - rank
-    return _ranked_twice(image, mask, rank, dual), _ranked_twice(image, mask, opposite, dual)
-
-
 def opened_by_rank(image: NDArray[Any], mask: NDArray[np.bool_], rank: int) -> NDArray[Any]:
-    """The opening alone; see `rank_opening`."""
-    return _ranked_twice(image, mask, rank, dual=True)
+    """Opening with one fixed mask of p pixels, borders replicated: rank filter `rank` (1-based), then `p + 1 - rank`.
 
-
-def _ranked_twice(image: NDArray[Any], mask: NDArray[np.bool_], rank: int, dual: bool) -> NDArray[Any]:
-    once = _ranked(image, mask, rank)
-    return _ranked(once, mask, int(mask.sum()) + 1 - rank) if dual else once
-
-
-def shape_ranks(
-    image: NDArray[Any], masks: Sequence[NDArray[np.bool_]], ranks: Sequence[int]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Largest of the erosions and smallest of the dilations by several masks with a rank (1-based) each."""
-    eroded = [_ranked(image, mask, rank) for mask, rank in zip(masks, ranks, strict=True)]
-    dilated = [_ranked(image, mask, int(mask.sum()) + 1 - rank) for mask, rank in zip(masks, ranks, strict=True)]
-    return np.maximum.reduce(eroded), np.minimum.reduce(dilated)
+    The mask is not mirrored in either pass.
+    """
+    return _ranked(_ranked(image, mask, rank), mask, int(mask.sum()) + 1 - rank)
 
 
 def _ranked(image: NDArray[Any], mask: NDArray[np.bool_], rank: int) -> NDArray[Any]:

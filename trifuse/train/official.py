@@ -170,12 +170,6 @@ class OfficialFolder:
                 tensors[f"1_2_3_{kind}"] = torch.cat([tensors[f"{mark}_{kind}"] for mark in self.marks])
         return tensors
 
-    def training_item(self, index: int) -> dict[str, torch.Tensor]:
-        """Item `index`, mirrored where torch's global generator draws less than one half, as in the original."""
-        import torch
-
-        return self.item(index, flip=bool(torch.rand(1) < 0.5))
-
 
 def found(folder: Path) -> dict[str, Path]:
     """Picture files below a folder by stem.

@@ -26,11 +26,6 @@ def sobel_loss(output: Tensor, target: Tensor) -> Tensor:
     return (ours - theirs).square().mean(dim=(0, 2, 3)).sum()
 
 
-def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
-    r"""Mean of \(\sqrt{d^2 + \epsilon}\) over the differences d."""
-    return torch.sqrt((output - target).square() + epsilon).mean()
-
-
 def perceptual(features: Features, output: Tensor, target: Tensor) -> Tensor:
     """V: sum over the layers of the mean squared differences between features."""
     pairs = zip(features(output), features(target), strict=True)
