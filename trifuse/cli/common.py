@@ -53,6 +53,25 @@ Units = Annotated[
     Literal["native", "suv"],
     typer.Option(help="PET from DICOM in the units of its file, or as SUVbw, refused where its header lacks it."),
 ]
+Frames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--frame",
+        metavar="[N:]F",
+        help="Of sources with several frames (4D, dynamic PET, echoes): F, from 0, or mean; N:F for source N alone.",
+    ),
+]
+SeriesChoice = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--series",
+        metavar="[N:]S",
+        help="Of DICOM folders with several series: its number, UID, description or modality; N:S for source N alone.",
+    ),
+]
+AllowGaps = Annotated[
+    bool, typer.Option("--allow-gaps", help="Resample DICOM slices at uneven distances onto even ones.")
+]
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into; made if it is not there.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
@@ -97,21 +116,6 @@ def parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise OptionError(f"--option {pair!r} is not NAME=VALUE; for example --option clarity=detail")
         options[name.strip()] = value.strip()
     return options
-
-
-def parse_frame(text: str | None) -> int | Literal["mean"] | None:
-    """A frame number counted from 0, "mean", or None.
-
-    Raises:
-        OptionError: if it is neither.
-    """
-    from trifuse.core.errors import OptionError
-
-    if text is None or text == "mean":
-        return text  # type: ignore[return-value]
-    if not text.isdecimal():
-        raise OptionError(f"--frame {text!r} chooses nothing; give a number from 0, or mean")
-    return int(text)
 
 
 def say(text: str) -> None:

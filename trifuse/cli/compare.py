@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trifuse.cli.common import (
+    AllowGaps,
     Axis,
     Device,
     Folder,
+    Frames,
     Json,
     Precision,
     Reference,
     Register,
     Scale,
     Seed,
+    SeriesChoice,
     Sources,
+    Units,
     Upsample,
     Upsampler,
     answer,
@@ -47,6 +51,10 @@ def compare(
     axis: Axis = 2,
     precision: Precision = "fp32",
     device: Device = "cpu",
+    frame: Frames = None,
+    series: SeriesChoice = None,
+    allow_gaps: AllowGaps = False,
+    units: Units = "native",
     json: Json = False,
 ) -> None:
     """Fuse the same images by every suitable method: pictures, a contact sheet and a table of metrics.
@@ -61,6 +69,7 @@ def compare(
       trifuse compare ct.png mr.png -o comparison --methods mean,laplacian,bitonicx --metrics vif,ssim,qabf
     """
     from trifuse.fusion import compare as comparison
+    from trifuse.io.many import read_all
 
     settings = {
         "scale": scale,
@@ -73,7 +82,7 @@ def compare(
     }
     with progress(quiet=json):
         result = comparison.compare(
-            sources,
+            read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps),
             None if methods == "all" else names(methods),
             metrics=names(metrics) if "," in metrics else metrics,
             reference=reference - 1,

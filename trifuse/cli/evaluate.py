@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import Json, answer, progress, say, table
+from trifuse.cli.common import AllowGaps, Frames, Json, SeriesChoice, Units, answer, progress, say, table
 
 
 def evaluate(
@@ -29,6 +29,10 @@ def evaluate(
         Literal["luma", "rgb"], typer.Option(help="Whether errors and SSIM are taken on luma or on the three channels.")
     ] = "luma",
     workers: Annotated[int, typer.Option(min=1, help="Folders: pictures measured at once.")] = 1,
+    frame: Frames = None,
+    series: SeriesChoice = None,
+    allow_gaps: AllowGaps = False,
+    units: Units = "native",
     json: Json = False,
 ) -> None:
     """Measure a fused image against its sources, a ground truth, or both; or a whole folder of them.
@@ -54,12 +58,15 @@ def evaluate(
             "nothing to compare with; give --source or --reference, or name metrics that need none: en,sd,ag"
         )
     names = metrics if "," not in metrics else [name.strip() for name in metrics.split(",") if name.strip()]
-    if fused.is_dir() and all(path.is_dir() for path in source or []):
+    chosen = bool(frame or series)
+    if fused.is_dir() and all(path.is_dir() for path in source or []) and not chosen:
         _folder(fused, source or [], reference, names, colour, workers, json)
         return
+    from trifuse.io.many import read_all
     from trifuse.metrics.images import evaluate as measure
 
-    scores = measure(fused, sources=source or [], reference=reference, metrics=names, colour=colour)
+    read = read_all(source or [], frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps)
+    scores = measure(fused, sources=read, reference=reference, metrics=names, colour=colour)
     if json:
         answer(scores)
     else:

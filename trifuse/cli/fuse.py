@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trifuse.cli.common import (
+    AllowGaps,
     Axis,
     Device,
+    Frames,
     Json,
     Precision,
     Reference,
     Register,
     Scale,
     Seed,
+    SeriesChoice,
     Sources,
     Units,
     Upsample,
     Upsampler,
     Workers,
     answer,
-    parse_frame,
     parse_options,
     progress,
     say,
@@ -75,9 +77,9 @@ def fuse(
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps of a diffusion method.")] = None,
     sampler: Annotated[str | None, typer.Option(help="How a diffusion method takes its steps.")] = None,
     quality: Annotated[str | None, typer.Option(help="default or fast, where a method offers both.")] = None,
-    frame: Annotated[
-        str | None, typer.Option(help="Of files with several frames (4D, dynamic PET): a number from 0, or mean.")
-    ] = None,
+    frame: Frames = None,
+    series: SeriesChoice = None,
+    allow_gaps: AllowGaps = False,
     units: Units = "native",
     keep_patient: Annotated[
         Path | None,
@@ -107,17 +109,19 @@ def fuse(
 
       trifuse fuse t1.nii.gz t2.nii.gz pet.nii.gz -o series -m tfs-diff --scale 2 --picture planes.png --gif fly.gif
 
+      trifuse fuse study/ study/ -o fused.nii.gz --series 1:CT --series 2:7 --frame 2:mean --register resample
+
       trifuse fuse mr/ pet/ -o fused.dcm --register rigid --keep-patient mr/
     """
-    from trifuse import fusion, io, report
+    from trifuse import fusion, report
+    from trifuse.io.many import read_all
     from trifuse.report import cine
 
     wanted = Outputs(output, keep_patient, picture, gif)
     wanted.check()
-    chosen = parse_frame(frame)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
-    read = [io.read(path, frame=chosen, units=units) for path in sources]
+    read = read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps)
     wanted.check(read[0].dims)
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes

@@ -21,8 +21,16 @@ class UnitsError(InputError):
     """Values that cannot be turned into the units asked for."""
 
 
-class NoFramesError(InputError):
-    """A choice of frames that was given for several sources, put to one that has no frames to choose from."""
+class NothingToChooseError(InputError):
+    """A choice that was given for several sources, put to one that has nothing to choose from.
+
+    Attributes:
+        option: "frame" or "series".
+    """
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class ChoiceError(InputError):

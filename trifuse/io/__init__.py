@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from trifuse.core.errors import InputError, OptionError, UnitsError, one_line
+from trifuse.core.errors import InputError, NothingToChooseError, OptionError, UnitsError, one_line
 from trifuse.core.files import check_place, publish
 from trifuse.core.image import Image, Modality
 from trifuse.io.request import Frame, Request, Units, memory_limit
@@ -76,7 +76,7 @@ def read(
     units: Units = "native",
     series: str | int | None = None,
     allow_gaps: bool = False,
-    shared: bool = False,
+    shared: tuple[str, ...] = (),
 ) -> Image:
     """Reads an image file, or a DICOM series in a folder.
 
@@ -92,7 +92,8 @@ def read(
         series: which DICOM series of several: its number, UID, description or modality ("CT"); "5/2" for the second
             file of series 5, where its files form no volume.
         allow_gaps: resample DICOM slices at uneven distances onto even ones; they are refused otherwise.
-        shared: `frame` was meant for whichever of several sources has frames: `NoFramesError` from one that has none.
+        shared: which of "frame" and "series" were meant for whichever of several sources has something to choose from:
+            `NothingToChooseError` from one that has not (see `trifuse.io.many`).
 
     Raises:
         ChoiceError: if it holds several series and none is chosen; its `table` lists them.
@@ -125,7 +126,8 @@ def read(
 
         return dicom.read_file(request)
     if series is not None:
-        raise OptionError(f"{request.origin}: is no DICOM; series= chooses among the series of a DICOM folder")
+        message = f"{request.origin}: is no DICOM; series= chooses among the series of a DICOM folder"
+        raise NothingToChooseError(message, "series")
     image = _read_other(request, kind)
     if units == "suv" and image.modality is Modality.PET:
         raise UnitsError(

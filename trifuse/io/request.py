@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trifuse.core.errors import InputError, NoFramesError, OptionError
+from trifuse.core.errors import InputError, NothingToChooseError, OptionError
 
 Frame = int | Literal["mean"] | None
 """One frame of a file that holds several, counted from 0; "mean" for their average; None if there must be one."""
@@ -37,7 +37,8 @@ class Request:
         series: which series of a folder with several: its number, UID, description or modality; of a series of
             several files that form no volume, one of them after a slash ("5/2").
         allow_gaps: whether uneven slices are resampled onto even ones.
-        shared: whether `frame` was given for several sources at once, so that one without frames has nothing to choose.
+        shared: which of "frame" and "series" were given for several sources at once, so that one may have nothing to
+            choose from.
     """
 
     origin: str
@@ -47,7 +48,7 @@ class Request:
     units: Units = "native"
     series: str | None = None
     allow_gaps: bool = False
-    shared: bool = False
+    shared: tuple[str, ...] = ()
 
     def check_size(self, shape: Sequence[int]) -> None:
         """Refuses what the header announces if it is empty, larger than the limit, or more than the file can hold.
@@ -79,6 +80,20 @@ class Request:
                 "can hold; copy it anew"
             )
 
+    def check_frames(self, what: str) -> None:
+        """Refuses a choice of frames that was meant for sources that have several.
+
+        Raises:
+            NothingToChooseError: if there is one.
+        """
+        if "frame" in self.shared and isinstance(self.frame, int):
+            raise NothingToChooseError(f"{self.origin}: holds {what}, of which no frame can be chosen", "frame")
+
+    @property
+    def own_frame(self) -> bool:
+        """Whether one frame of this very source is asked for."""
+        return isinstance(self.frame, int) and "frame" not in self.shared
+
     def choose(self, count: int, what: str = "frames", *, averages: bool = True) -> range:
         """The frames to read out of `count`: one, or all of them for an average.
 
@@ -88,12 +103,12 @@ class Request:
             averages: whether their mean makes sense.
 
         Raises:
-            NoFramesError: if there is one, and the choice was meant for sources that have several.
+            NothingToChooseError: if there is one, and the choice was meant for sources that have several.
             InputError: if there are several and none is chosen, or the chosen one does not exist or is their mean,
                 which makes no sense.
         """
-        if count == 1 and self.shared and self.frame is not None:
-            raise NoFramesError(f"{self.origin}: holds one image, of which no frame can be chosen")
+        if count == 1:
+            self.check_frames("one image")
         numbers = "0 or 1" if count == 2 else f"0 to {count - 1}"
         if self.frame == "mean":
             if not averages and count > 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trifuse.core.errors import ChoiceError, InputError, one_line
+from trifuse.core.errors import ChoiceError, InputError, NothingToChooseError, one_line
 from trifuse.io.dicom import kinds
 from trifuse.io.dicom.frames import frame_count
 from trifuse.io.request import Request
@@ -87,6 +87,8 @@ def chosen(pieces: Sequence[Piece], request: Request) -> tuple[list[Piece], tupl
     word, _, instance = (request.series or "").partition("/")
     if request.series is not None:
         found = [one for one in series if one.answers(word)] or [one for one in series if one.answers(request.series)]
+        if not found and len(series) == 1 and "series" in request.shared:
+            raise NothingToChooseError(f"{request.origin}: holds {_brief(series)} alone", "series")
         if not found:
             raise ChoiceError(
                 f"{request.origin}: has no series {one_line(word)}; it holds {_brief(series)}", table(series)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.core.errors import InputError, NoFramesError, one_line
+from trifuse.core.errors import InputError, one_line
 from trifuse.core.image import Image
 from trifuse.core.progress import track
 from trifuse.io.dicom import choose, gather, kinds
@@ -152,14 +152,13 @@ def _placed(pieces: Sequence[Piece], frames: _Frames, request: Request) -> Image
     flat = frames.flat
     if len(flat) < 2 or not all(headers.is_placed(header) for header in flat):
         return None
-    kinds.check_stack(pieces[0].dataset, request.origin, chosen=isinstance(request.frame, int) and not request.shared)
+    kinds.check_stack(pieces[0].dataset, request.origin, chosen=request.own_frame)
     parts = split(flat)
     one_object = len(pieces) == 1 or any(kinds.is_part(piece.dataset) for piece in pieces)
     if not one_object and any(frame_count(piece.dataset) > 1 for piece in pieces):
         raise choose.several_objects(pieces, "in one series, some of them multi-frame", request)
     if len(parts) == 1 and isinstance(request.frame, int):
-        if request.shared:
-            raise NoFramesError(f"{request.origin}: holds one volume, of which no frame can be chosen")
+        request.check_frames("one volume")
         if one_object:
             return _slice(frames, request.choose(len(flat), "slices")[0], request)
         raise InputError(f"{request.origin}: frame= is not for a series folder; give the file of the slice instead")
@@ -194,15 +193,12 @@ def _unplaced(pieces: Sequence[Piece], frames: _Frames, request: Request) -> Ima
     """The only frame, one that is chosen, or the slices of a reconstruction that does not say where it lies."""
     dataset, flat = pieces[0].dataset, frames.flat
     if len(flat) == 1:
-        if not (request.shared and isinstance(request.frame, int)):
-            request.choose(1)
-        elif request.shared:
-            raise NoFramesError(f"{request.origin}: holds one image, of which no frame can be chosen")
+        request.choose(1)
         return _slice(frames, 0, request)
     if len(pieces) > 1:
         what = "without position, orientation or pixel spacing form no volume"
         raise choose.several_objects(pieces, what, request)
-    numbered = isinstance(request.frame, int) and not request.shared
+    numbered = request.own_frame
     kinds.check_stack(dataset, request.origin, chosen=numbered)
     if kinds.nuclear_kind(dataset).startswith("RECON") and not numbered:
         return _unplaced_volume(frames, request)

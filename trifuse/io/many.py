@@ -1,0 +1,119 @@
+"""Several sources read together, each with its own series and frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trifuse.core.errors import InputError, NothingToChooseError, OptionError
+from trifuse.core.image import Image
+from trifuse.io import read
+from trifuse.io.request import Frame, Units
+
+
+def read_all(
+    paths: Sequence[str | Path],
+    *,
+    frames: Sequence[str] = (),
+    series: Sequence[str] = (),
+    units: Units = "native",
+    allow_gaps: bool = False,
+) -> list[Image]:
+    """Reads every source.
+
+    Args:
+        paths: see `trifuse.io.read`.
+        frames: which frame of which source: "2:1" is frame 1 (from 0) of source 2 (from 1); "1" or "mean" without a
+            source is for all that have several.
+        series: which DICOM series, likewise: "2:5" or "5".
+        units, allow_gaps: as for `read`.
+
+    Raises:
+        OptionError: if a choice names no source.
+        InputError: if a source cannot be read, or none has anything to choose from.
+    """
+    asked = {"frame": per_source(frames, len(paths), "--frame"), "series": per_source(series, len(paths), "--series")}
+    for text in [*asked["frame"].own.values(), asked["frame"].common]:
+        parse_frame(text)
+    images = [_read(path, number, asked, units, allow_gaps) for number, path in enumerate(paths, start=1)]
+    for option, choice in asked.items():
+        if choice.common is not None and len(choice.refused) == len(paths):
+            raise InputError(f"--{option} {choice.common}: no source has anything to choose from: {choice.refused[0]}")
+    return images
+
+
+@dataclass(frozen=True)
+class PerSource:
+    """An option that may be given for each source.
+
+    Attributes:
+        own: source number, from 1 -> its value.
+        common: value for all others, None if there is none.
+        refused: what sources said for which the common value meant nothing.
+    """
+
+    own: dict[int, str]
+    common: str | None
+    refused: list[InputError] = field(default_factory=list)
+
+
+def per_source(texts: Sequence[str], count: int, option: str) -> PerSource:
+    """Values such as "2:5" (for source 2, counted from 1; "2=5" too) and "5" (for all).
+
+    Raises:
+        OptionError: if a source does not exist, or is named twice.
+    """
+    own: dict[int, str] = {}
+    common = None
+    for text in texts:
+        match = re.fullmatch(r"(\d+)[:=](.+)", text.strip())
+        if match is None:
+            common = text.strip()
+            continue
+        number = int(match[1])
+        if not 1 <= number <= count:
+            raise OptionError(f"{option} {text}: there is no source {number}; count from 1 to {count}")
+        if number in own:
+            raise OptionError(f"{option} {text}: source {number} has {own[number]} already")
+        own[number] = match[2].strip()
+    return PerSource(own, common)
+
+
+def parse_frame(text: str | None) -> Frame:
+    """A frame number counted from 0, "mean", or None.
+
+    Raises:
+        OptionError: if it is neither.
+    """
+    if text is None or text == "mean":
+        return text  # type: ignore[return-value]
+    if not text.isdecimal():
+        raise OptionError(
+            f"--frame {text!r} chooses nothing; give a number from 0, or mean (of source 2 alone: 2:1, 2:mean)"
+        )
+    return int(text)
+
+
+def _read(path: str | Path, number: int, asked: dict[str, PerSource], units: Units, allow_gaps: bool) -> Image:
+    """One source; a choice that was meant for whichever source has something to choose is left out where it has not."""
+    values: dict[str, Any] = {option: choice.own.get(number, choice.common) for option, choice in asked.items()}
+    shared = {option for option, choice in asked.items() if number not in choice.own and choice.common is not None}
+    while True:
+        try:
+            return read(
+                path,
+                frame=parse_frame(values["frame"]),
+                series=values["series"],
+                units=units,
+                allow_gaps=allow_gaps,
+                shared=tuple(shared),
+            )
+        except NothingToChooseError as error:
+            if values[error.option] is None:
+                raise
+            values[error.option] = None
+            shared.discard(error.option)
+            asked[error.option].refused.append(error)
