@@ -10,9 +10,8 @@ from typing import Any
 from trifuse import engines
 from trifuse.core.errors import InputError, TrifuseError
 from trifuse.engines import Local
+from trifuse.io import formats
 from trifuse.metrics.images import evaluate
-
-SUFFIXES = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".dcm")
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,9 @@ def images_in(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give folders for all, or files for all")
     found: dict[str, Path] = {}
+    suffixes = formats.suffixes()
     for path in sorted(folder.iterdir()):
-        suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), None)
+        suffix = next((s for s in suffixes if path.name.lower().endswith(s)), None)
         if suffix is None or not path.is_file():
             continue
         name = path.name[: -len(suffix)]
@@ -90,5 +90,5 @@ def images_in(folder: Path) -> dict[str, Path]:
             raise InputError(f"{folder}: {found[name].name} and {path.name} share a name; keep one of them")
         found[name] = path
     if not found:
-        raise InputError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
+        raise InputError(f"{folder}: holds no image ({', '.join(suffixes)})")
     return found

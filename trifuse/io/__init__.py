@@ -16,40 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from trifuse.core.errors import InputError, NothingToChooseError, OptionError, UnitsError, one_line
 from trifuse.core.files import check_place, publish
 from trifuse.core.image import Image, Modality
+from trifuse.io import formats
+from trifuse.io.formats import Bits
+from trifuse.io.guard import guarded
 from trifuse.io.request import Frame, Request, Units, memory_limit
-from trifuse.io.sniff import Kind, kind_of
-
-Bits = Literal[8, 16, 32]
-
-_FORMATS = {
-    ".png": "png",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".bmp": "bmp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".nii": "nifti",
-    ".nii.gz": "nifti",
-    ".dcm": "dicom",
-    "": "series",
-}
-"""What is written for the end of a name."""
-
-_DEPTHS: dict[str, tuple[Bits, ...]] = {
-    "png": (8, 16),
-    "jpeg": (8,),
-    "bmp": (8,),
-    "tiff": (8, 16, 32),
-    "nifti": (32,),
-    "dicom": (16,),
-    "series": (16,),
-}
-"""Bits per grey value, the default first; colour is 8 bits in NIfTI and DICOM."""
 
 
 def to_image(source: Any) -> Image:
@@ -116,40 +91,18 @@ def read(
         allow_gaps=allow_gaps,
         shared=shared,
     )
-    if _is_folder(path):
-        from trifuse.io import dicom
-
-        return dicom.read_folder(request)
-    kind = kind_of(path, request.origin)
-    if kind == "dicom":
-        from trifuse.io import dicom
-
-        return dicom.read_file(request)
-    if series is not None:
+    found = formats.of_folder() if _is_folder(path) else formats.of_file(path, request.origin)
+    if series is not None and not found.series:
         message = f"{request.origin}: is no DICOM; series= chooses among the series of a DICOM folder"
         raise NothingToChooseError(message, "series")
-    image = _read_other(request, kind)
-    if units == "suv" and image.modality is Modality.PET:
+    with guarded(request.origin, found.title):
+        image = found.read(request)
+    if units == "suv" and not found.suv and image.modality is Modality.PET and image.units != "SUV":
         raise UnitsError(
-            f"{request.origin}: {kind.upper()} keeps neither dose nor weight, which SUV need; give the DICOM series, "
+            f"{request.origin}: {found.title} keeps neither dose nor weight, which SUV need; give the DICOM series, "
             "or read it in its own units"
         )
     return image
-
-
-def _read_other(request: Request, kind: Kind) -> Image:
-    """Anything but DICOM."""
-    if kind == "nifti":
-        from trifuse.io import nifti
-
-        return nifti.read(request)
-    if kind == "tiff":
-        from trifuse.io import tiff
-
-        return tiff.read(request)
-    from trifuse.io import picture
-
-    return picture.read(request, kind)
 
 
 def write(
@@ -179,37 +132,15 @@ def write(
         OptionError: if the suffix names no format, or the format lacks an option.
     """
     path = Path(path)
-    kind = _format_of(path)
-    depth = _DEPTHS[kind][0] if bits is None else bits
-    if depth not in _DEPTHS[kind]:
-        offered = " or ".join(map(str, _DEPTHS[kind]))
-        raise OptionError(f"{one_line(path)}: {kind.upper()} is not written with {bits} bits; choose bits={offered}")
+    found = formats.for_name(path)
+    depth = found.depths[0] if bits is None else bits
+    if depth not in found.depths:
+        offered = " or ".join(map(str, found.depths))
+        raise OptionError(f"{one_line(path)}: {found.title} is not written with {bits} bits; choose bits={offered}")
     check_writable(path, dims=image.dims, keep_patient=keep_patient)
-
-    def encode(draft: Path) -> None:
-        if kind == "nifti":
-            from trifuse.io import nifti
-
-            nifti.write(image, draft)
-        elif kind == "dicom":
-            from trifuse.io import dicom
-
-            dicom.write(image, draft, keep_patient)
-        elif kind == "series":
-            from trifuse.io import dicom
-
-            draft.mkdir()
-            dicom.write_series(image, draft, keep_patient)
-        elif kind == "tiff":
-            from trifuse.io import tiff
-
-            tiff.write(image, draft, depth)
-        else:
-            from trifuse.io import picture
-
-            picture.write(image, draft, kind, depth)
-
-    return publish(path, encode, provenance)
+    encode = found.write
+    assert encode is not None  # `for_name` finds no other
+    return publish(path, lambda draft: encode(image, draft, formats.Output(depth, keep_patient)), provenance)
 
 
 def check_writable(path: str | Path, *, dims: int | None = None, keep_patient: str | Path | None = None) -> None:
@@ -225,16 +156,16 @@ def check_writable(path: str | Path, *, dims: int | None = None, keep_patient: s
         OptionError: if the suffix names no format, or the format lacks an option.
     """
     path = Path(path)
-    kind = _format_of(path)
-    if keep_patient is not None and kind not in ("dicom", "series"):
+    found = formats.for_name(path)
+    if keep_patient is not None and not found.patient:
         raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
     if keep_patient is not None and not Path(keep_patient).exists():
         raise InputError(f"{one_line(keep_patient)}: there is no such file or folder, whose patient should be kept")
-    if kind == "series" and dims == 2:
+    if found.folder and dims == 2:
         raise OptionError(f"{one_line(path)}: a folder is for the slices of a volume; give this image a name in .dcm")
-    if kind not in ("nifti", "dicom", "series") and dims == 3:
+    if dims not in (None, *found.dims):
         raise InputError(
-            f"{one_line(path)}: a volume does not fit into a {kind.upper()} picture; "
+            f"{one_line(path)}: a volume does not fit into a {found.title} picture; "
             "save it as .nii.gz or .dcm, or save one slice"
         )
     check_place(path)
@@ -246,7 +177,7 @@ def most_bits(path: str | Path) -> Bits:
     Raises:
         OptionError: if the suffix names no format.
     """
-    return _DEPTHS[_format_of(Path(path))][-1]
+    return formats.for_name(Path(path)).depths[-1]
 
 
 def keeps_units(path: str | Path) -> bool:
@@ -255,21 +186,11 @@ def keeps_units(path: str | Path) -> bool:
     Raises:
         OptionError: if the suffix names no format.
     """
-    return _format_of(Path(path)) in ("nifti", "dicom", "series")
+    return formats.for_name(Path(path)).units
 
 
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except (OSError, ValueError):
-        return False  # kind_of then says what is wrong with the path
-
-
-def _format_of(path: Path) -> str:
-    name = path.name.lower()
-    suffix = ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
-    if suffix not in _FORMATS:
-        raise OptionError(
-            f"{one_line(path)}: no format is written for this name; choose one of {', '.join(filter(None, _FORMATS))}"
-        )
-    return _FORMATS[suffix]
+        return False  # the formats then say what is wrong with the path

@@ -15,6 +15,7 @@ from trifuse.core.errors import InputError
 from trifuse.core.image import Image, guess_modality
 from trifuse.io.average import mean_weights
 from trifuse.io.display import grey_if_equal, levels, over_black, scan_window
+from trifuse.io.formats import Format
 from trifuse.io.guard import guarded
 from trifuse.io.request import Request
 from trifuse.io.sniff import is_gzip
@@ -194,3 +195,16 @@ def _affine(loaded: Any) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     affine[:3] *= _TO_MM.get(unit, 1.0)
     placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
     return affine, () if placed else ("header without sform and qform: orientation is a guess",)
+
+
+NIFTI = Format(
+    kind="nifti",
+    title="NIfTI",
+    suffixes=(".nii.gz", ".nii"),
+    recognised=lambda head: head.start[344:348] == b"n+1\0" or head.start[4:8] == b"n+2\0",
+    read=lambda request: read(request),
+    write=lambda image, path, output: write(image, path),
+    depths=(32,),
+    dims=(2, 3),
+    units=True,
+)

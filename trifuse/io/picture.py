@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trifuse.core.errors import InputError, brief
 from trifuse.core.image import Image, guess_modality
 from trifuse.io.display import grey_if_equal, levels, over_black, picture_window
+from trifuse.io.formats import Bits, Format
 from trifuse.io.guard import guarded, mute
 from trifuse.io.request import LIMIT_VARIABLE, Request
 
@@ -171,3 +172,23 @@ def _bomb_limit(request: Request) -> Iterator[None]:
         ) from error
     finally:
         Pillow.MAX_IMAGE_PIXELS = before
+
+
+def _format(
+    kind: str, title: str, suffixes: tuple[str, ...], magic: tuple[bytes, ...], depths: tuple[Bits, ...]
+) -> Format:
+    return Format(
+        kind=kind,
+        title=title,
+        suffixes=suffixes,
+        recognised=lambda head: not head.packed and head.start.startswith(magic),
+        read=lambda request: read(request, kind),
+        write=(lambda image, path, output: write(image, path, kind, output.bits)) if depths else None,
+        depths=depths,
+    )
+
+
+PNG = _format("png", "PNG", (".png",), (b"\x89PNG\r\n\x1a\n",), (8, 16))
+JPEG = _format("jpeg", "JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), (8,))
+BMP = _format("bmp", "BMP", (".bmp",), (b"BM",), (8,))
+GIF = _format("gif", "GIF", (".gif",), (b"GIF87a", b"GIF89a"), ())

@@ -1,67 +1,89 @@
-"""What a file is, by its first bytes: names lie, and medical files often have no suffix at all."""
+"""What a file begins with: names lie, and medical files often have no suffix at all."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from trifuse.core.errors import InputError
 
-Kind = Literal["png", "jpeg", "bmp", "gif", "tiff", "nifti", "dicom"]
+_LENGTH = 352
 
-READABLE = "PNG, JPEG, BMP, GIF, TIFF, NIfTI (.nii, .nii.gz) or DICOM"
-
-_MAGIC: tuple[tuple[bytes, Kind], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-    (b"BM", "bmp"),
+FOREIGN: tuple[tuple[bytes, str], ...] = (
+    (b"\x89HDF", "HDF5 (MINC 2, or another program's own)"),
+    (b"CDF\x01", "netCDF (MINC 1)"),
+    (b"CDF\x02", "netCDF (MINC 1)"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
+    (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
+    (b"BZh", "packed by bzip2 (unpack it first)"),
+    (b"\xfd7zXZ", "packed by xz (unpack it first)"),
+    (b"%PDF", "PDF"),
+    (b"\0\0\0\x0cjP", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"RIFF", "WebP, or a film or sound"),
+    (b"\0\0\0\x18ftyp", "HEIF, AVIF or a film"),
+    (b"\0\0\0\x1cftyp", "HEIF, AVIF or a film"),
+    (b"\0\0\0\x20ftyp", "HEIF, AVIF or a film"),
+    (b"!INTERFILE", "Interfile"),
+    (b"MATRIX7", "ECAT 7"),
+    (b"# === DATA DESC", "Philips PAR/REC"),
+    (b"SIMPLE  =", "FITS"),
+    (b"8BPS", "Photoshop"),
 )
+"""How files begin that hold images which are not read here, and what they are."""
 
-_HEAD = 352
+
+@dataclass(frozen=True)
+class Head:
+    """What a file begins with.
+
+    Attributes:
+        path: where it lies.
+        start: its first bytes, at most 352; unpacked if it is compressed by gzip.
+        packed: whether it is.
+    """
+
+    path: Path
+    start: bytes
+    packed: bool = False
 
 
-def kind_of(path: Path, origin: str) -> Kind:
-    """Kind of a regular file.
+def head_of(path: Path, origin: str) -> Head:
+    """How a regular file begins.
 
     Raises:
-        InputError: if it is missing, unreadable, empty, or of no known kind.
+        InputError: if it is missing, unreadable or empty, or its compression is damaged.
     """
-    head = _first_bytes(path, origin)
-    if not head:
+    start = _first_bytes(path, origin)
+    if not start:
         raise InputError(f"{origin}: the file is empty (0 bytes); copy or export it anew")
-    if head[:2] == b"\x1f\x8b":
-        head = _unzipped(path, origin)
-        if _is_nifti(head):
-            return "nifti"
-        raise InputError(f"{origin}: is compressed but holds no NIfTI image; unpack it, or give {READABLE}")
-    if head[128:132] == b"DICM":
-        return "dicom"
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            return kind
-    if _is_nifti(head):
-        return "nifti"
-    if _is_bare_dicom(head):
-        return "dicom"
-    raise InputError(f"{origin}: is no image of a known kind, or damaged at its beginning; give {READABLE}")
+    packed = start[:2] == b"\x1f\x8b"
+    return Head(path, _unzipped(path, origin) if packed else start, packed)
 
 
 def is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM does, with the preamble or without."""
     try:
         with path.open("rb") as stream:
-            head = stream.read(_HEAD)
+            return begins_as_dicom(Head(path, stream.read(_LENGTH)))
     except OSError:
         return False
-    return head[128:132] == b"DICM" or _is_bare_dicom(head)
+
+
+def begins_as_dicom(head: Head) -> bool:
+    """DICOM with its preamble, or bare: elements of group 0002 or 0008, a tag, then a short length or a VR."""
+    start = head.start
+    if head.packed:
+        return False
+    if start[128:132] == b"DICM":
+        return True
+    if start[:2] not in (b"\x02\x00", b"\x08\x00") or len(start) < 16:
+        return False
+    explicit = start[4:6].isalpha() and start[4:6].isupper()
+    return explicit or int.from_bytes(start[4:8], "little") < 256
 
 
 def is_gzip(path: Path) -> bool:
@@ -77,7 +99,7 @@ def _first_bytes(path: Path, origin: str) -> bytes:
         if not path.is_file():
             raise InputError(f"{origin}: is neither a file nor a folder; give an image file or a DICOM folder")
         with path.open("rb") as stream:
-            return stream.read(_HEAD)
+            return stream.read(_LENGTH)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{origin}: cannot be read ({reason}); check the path and its access rights") from error
@@ -86,18 +108,6 @@ def _first_bytes(path: Path, origin: str) -> bytes:
 def _unzipped(path: Path, origin: str) -> bytes:
     try:
         with gzip.open(path, "rb") as stream:
-            return stream.read(_HEAD)
+            return stream.read(_LENGTH)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{origin}: its compression is damaged ({error}); copy or export it anew") from error
-
-
-def _is_nifti(head: bytes) -> bool:
-    return head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0"
-
-
-def _is_bare_dicom(head: bytes) -> bool:
-    """A data set without preamble starts with an element of group 0002 or 0008: tag, then a short length or a VR."""
-    if head[:2] not in (b"\x02\x00", b"\x08\x00") or len(head) < 16:
-        return False
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
-    return explicit or int.from_bytes(head[4:8], "little") < 256

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trifuse.core.errors import InputError
 from trifuse.core.image import Image
 from trifuse.io.display import levels, over_black
+from trifuse.io.formats import Format
 from trifuse.io.guard import guarded, mute, quiet
 from trifuse.io.picture import Values, as_image, averaged, itk_values, pillow_values, upright
 from trifuse.io.request import Request
@@ -156,3 +157,14 @@ def _through_pillow(page: TiffPage, number: int, request: Request) -> Values:
                 "save it uncompressed"
             )
         return pillow_values(picture)
+
+
+TIFF = Format(
+    kind="tiff",
+    title="TIFF",
+    suffixes=(".tif", ".tiff"),
+    recognised=lambda head: not head.packed and head.start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    read=lambda request: read(request),
+    write=lambda image, path, output: write(image, path, output.bits),
+    depths=(8, 16, 32),
+)
