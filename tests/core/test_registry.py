@@ -13,12 +13,13 @@ import pytest
 
 import trifuse
 from trifuse import methods, metrics
-from trifuse.core.errors import OptionError, PluginError, PluginWarning
+from trifuse.core.errors import InputError, OptionError, PluginError, PluginWarning
 from trifuse.core.registry import Registry, hint
+from trifuse.io import formats
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
 
-REGISTRIES = (methods.REGISTRY, metrics.REGISTRY)
+REGISTRIES = (methods.REGISTRY, metrics.REGISTRY, formats.REGISTRY)
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +71,19 @@ def test_a_plugins_metric_measures() -> None:
     fused = np.array([[0.0, 1.0], [0.0, 0.5]], np.float32)
     assert trifuse.evaluate(fused, [fused], metrics="darkness") == {"darkness": 0.5}
     assert "darkness" in {card.name for card in trifuse.metrics()}
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_plugins_format_is_read_and_written(tmp_path: Path) -> None:
+    levels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    path = trifuse.fuse([levels, levels], "max").save(tmp_path / "fused.pgm")
+    disguised = path.rename(tmp_path / "fused.png")
+    assert np.array_equal(trifuse.read(disguised).native()[0], levels)
+    assert ".pgm" in formats.suffixes()
+    assert formats.REGISTRY.origin("pgm") == "trifuse-example 1.0"
+    disguised.write_bytes(b"P5 three four 255 ")
+    with pytest.raises(InputError, match=r"not valid PGM.*lacks a number"):
+        trifuse.read(disguised)
 
 
 @pytest.mark.usefixtures("installed")
