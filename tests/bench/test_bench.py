@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from trifuse.bench import cache_keys, cases, recipe, report, run, summary, tables
+from trifuse.core import files
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
 from trifuse.fusion import fuse
@@ -90,6 +92,45 @@ def test_a_changed_recipe_is_run_again(study: Path, tmp_path: Path) -> None:
     run.run(make(), study, out)
     rows = run.run(make(metrics=["sd"]), study, out)
     assert {row["metric"] for row in rows} == {"sd", "seconds"}
+
+
+@pytest.mark.parametrize("change", ["content", "paths", "same size and time"])
+def test_a_changed_source_is_measured_again(study: Path, tmp_path: Path, change: str) -> None:
+    out, small = tmp_path / "out", make(metrics=["sd"])
+    before = value_of(run.run(small, study, out), "mean", "c1", "sd")
+    picture = study / "1a.png"
+    if change == "paths":
+        text = (study / "table.csv").read_text()
+        (study / "table.csv").write_text(text.replace("1a.png", "5a.png"))
+    else:
+        stat = picture.stat()
+        Pillow.fromarray(255 - np.asarray(Pillow.open(picture))).save(picture)
+        if change == "same size and time":  # as a copy that keeps time stamps, seen by another process
+            os.utime(picture, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            files._digest_of.cache_clear()
+    rows = run.run(small, study, out)
+    assert value_of(rows, "mean", "c1", "sd") != before
+    assert value_of(rows, "mean", "c1", "sd") == value_of(run.run(small, study, tmp_path / "new"), "mean", "c1", "sd")
+
+
+def value_of(rows: list[dict[str, object]], method: str, case: str, metric: str) -> object:
+    (value,) = [r["value"] for r in rows if (r["method"], r["case"], r["metric"]) == (method, case, metric)]
+    return value
+
+
+def test_names_that_look_alike_as_files_have_results_of_their_own(study: Path, tmp_path: Path) -> None:
+    listed = {name: [f"{k}a.png", f"{k}b.png"] for k, name in enumerate(("a/b", "a_b", "a b", "A_B", "x" * 300))}
+    rows = {"label": "mean/1", "method": "mean"}, {"label": "mean_1", "method": "mean"}
+    small = make(cases={"listed": listed}, methods=list(rows), metrics=["sd"])
+    table = pd.DataFrame(run.run(small, study, tmp_path))
+    values = table[table["metric"] == "sd"]
+    assert not (table["error"] != "").any()
+    assert values.groupby("method")["value"].nunique().to_dict() == {"mean/1": 5, "mean_1": 5}
+
+
+def test_two_cases_of_one_name_are_refused(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two cases are called p1"):
+        run.run(make(cases={"table": "table.csv", "columns": ["a", "b"], "case": ["patient"]}), study, tmp_path)
 
 
 def test_a_failing_case_is_recorded_and_stops_nothing(study: Path, tmp_path: Path) -> None:
@@ -188,7 +229,8 @@ def test_report_leaves_everything_a_reader_wants(study: Path, tmp_path: Path) ->
     page = (out / "index.html").read_text()
     for name in ("results.csv", "summary.csv", "table.md", "table.tex", "plots/boxes-x1.png", "plots/ranks-x1-mse.png"):
         assert (out / name).is_file(), name
-    for link in ("pictures/c0-x1/mean.png", "pictures/c0-x1/source_1.png", "plots/boxes-x1.png"):
+    shown = [run.picture_path(out, label, "c0", 1).relative_to(out).as_posix() for label in ("mean", "source 1")]
+    for link in (*shown, "plots/boxes-x1.png"):
         assert link in page
         assert (out / link).is_file()
     tidy = pd.read_csv(out / "results.csv")

@@ -100,7 +100,7 @@ def test_auto_trusts_nifti_in_one_standard_space(tmp_path: Path) -> None:
     for name, affine, size in (("t1", MR, MR_SIZE), ("pet", PET, PET_SIZE)):
         nifti(tmp_path / "in" / "a" / f"{name}.nii", affine, head(affine, size, pet=name == "pet"), code=4)
     prepare(tmp_path / "in", tmp_path / "out", Settings(spacing=4))
-    assert record(tmp_path / "out")["register"] == "resample"
+    assert record(tmp_path / "out", "study-001")["register"] == "resample"
 
 
 def test_a_study_has_its_own_way(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.prepare.studies import MR, MR_SIZE, head, mr_series, nifti, pet_series, table
 from trifuse.core.errors import InputError
+from trifuse.prepare import Settings, prepare
 from trifuse.prepare.studies import listed
 
 VALUES = head(MR, MR_SIZE)[::6, ::6, ::6]
@@ -62,7 +63,7 @@ def test_a_folder_of_studies_with_equal_names(tmp_path: Path) -> None:
         for name in ("pet", "t1", "t1_mask"):
             nifti(tmp_path / study / f"{name}.nii.gz", MR, VALUES)
     nifti(tmp_path / "b" / "extra.nii", MR, VALUES)
-    studies = listed(tmp_path)
+    studies = listed(tmp_path, keep_names=True)
     assert [study.name for study in studies] == ["a", "b"]
     assert [list(study.sources) for study in studies] == [["t1", "pet"]] * 2  # structure first, no masks
 
@@ -86,3 +87,18 @@ def test_several_images_of_a_kind_are_no_guess(tmp_path: Path) -> None:
     assert "2 images are t1" in study.error
     assert not listed(tmp_path, ["t1_first", "pet"])[0].error
     assert "no image is ct" in listed(tmp_path, ["ct", "pet"])[0].error
+
+
+def test_folders_names_stay_with_the_person_at_the_screen(tmp_path: Path) -> None:
+    for study in ("Mueller 10", "Mueller 2"):
+        nifti(tmp_path / "in" / study / "t1.nii.gz", MR, VALUES)
+        if study.endswith("2"):
+            nifti(tmp_path / "in" / study / "pet.nii.gz", MR, VALUES)
+    done = prepare(tmp_path / "in", tmp_path / "out", Settings(sources=("t1", "pet"), spacing=0))
+    assert done.codes == {"study-001": "Mueller 2", "study-002": "Mueller 10"}
+    assert [(row["case"], row["patient"]) for row in done.rows] == [("study-001", "study-001")]
+    assert list(done.failed) == ["study-002"]
+    for path in (tmp_path / "out").rglob("*"):
+        assert "Mueller" not in str(path.relative_to(tmp_path))
+        assert path.is_dir() or b"Mueller" not in path.read_bytes()
+    assert prepare(tmp_path / "in", tmp_path / "out", Settings(sources=("t1", "pet"), spacing=0)).fresh == 1

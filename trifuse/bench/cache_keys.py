@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
 
 from trifuse import weights
+from trifuse.bench.cases import Case, published
 from trifuse.bench.recipe import Entry, Recipe
-from trifuse.core.errors import WeightsError
+from trifuse.core import files
+from trifuse.core.errors import InputError, WeightsError
 from trifuse.core.version import __version__
 from trifuse.metrics.lpips import checkpoint
 
@@ -18,6 +19,19 @@ def of_row(recipe: Recipe, entry: Entry) -> str:
     """Changes with all that changes the row's numbers, so that a result is not taken for another's."""
     parts = [recipe.digest(entry), __version__, of_weights(entry), _of_lpips()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def of_case(case: Case) -> str:
+    """Changes with the name of a case and with what its files hold, wherever they lie."""
+    parts = [case.name, case.patient, *(files.digest(path) for path in case.paths)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def of_pictures(recipe: Recipe, entry: Entry, case: Case, data: Path) -> str:
+    """Changes with the pictures that somebody published of a case."""
+    paths = [published(data, str(entry.pictures), case, scale) for scale in recipe.scales]
+    parts = [recipe.digest(entry), *(files.digest(path) if path.exists() else "" for path in paths)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def of_weights(entry: Entry) -> dict[str, str]:
@@ -42,12 +56,6 @@ def _of_lpips() -> str:
 
 def _digest(name: str) -> str:
     try:
-        path = weights.path(name)
-        return _digest_of(path, path.stat().st_mtime_ns)[:12]
-    except (WeightsError, OSError):
+        return files.digest(weights.path(name))[:12]
+    except (WeightsError, InputError):
         return ""
-
-
-@lru_cache(maxsize=64)
-def _digest_of(path: Path, _changed: int) -> str:
-    return weights.digest(path)

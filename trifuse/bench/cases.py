@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ def find(cases: Cases, data: Path) -> list[Case]:
         raise InputError(f"{cases.table}: no row meets {cases.where}")
     if cases.limit is not None and len(found) > cases.limit:
         found = [found[int(i)] for i in np.linspace(0, len(found) - 1, cases.limit)]
+    twice = [name for name, count in Counter(case.name for case in found).items() if count > 1]
+    if twice:
+        raise InputError(f"two cases are called {twice[0]}; add a column to `case` that tells them apart")
     for case in found:
         for path in case.paths:
             if not path.exists():
@@ -67,6 +71,11 @@ def _case(row: dict[str, str], cases: Cases, data: Path) -> Case:
     name = "_".join(row[column] for column in cases.case).replace("/", "-")
     patient = row[cases.patient] if cases.patient else name
     return Case(name, patient, tuple(data / row[column] for column in cases.columns))
+
+
+def published(data: Path, pattern: str, case: Case, scale: int) -> Path:
+    """Where somebody's picture of a case lies; `{case}` and `{scale}` are filled in, and nothing else is."""
+    return data / pattern.replace("{case}", case.name).replace("{scale}", str(scale))
 
 
 def sources(case: Case, prepare: str = "none") -> list[Image]:

@@ -7,7 +7,6 @@ killed finds the files that are there and goes on with the rest; the tidy table 
 from __future__ import annotations
 
 import json
-import os
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from trifuse.bench import cases as bench_cases
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
 from trifuse.bench.shared import Magnification, Study, pictures
-from trifuse.core.errors import TrifuseError, WeightsError
-from trifuse.core.files import write_text
+from trifuse.core.errors import InputError, TrifuseError, WeightsError
+from trifuse.core.files import publish, safe_name, write_text
 from trifuse.core.image import Image
 from trifuse.core.version import __version__
 from trifuse.engines import Local
@@ -39,7 +38,7 @@ class Job:
     data: Path
     folder: Path
     rows: dict[int, tuple[Entry, ...]]
-    digests: dict[str, str]
+    keys: dict[str, str]
 
 
 def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[dict[str, Any]]:
@@ -62,15 +61,26 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
     return gather(recipe, found, folder)
 
 
+def keys_of(recipe: Recipe, case: Case, data: Path) -> dict[str, str]:
+    """Label -> cache key of the row on this case; empty texts where the case cannot be read."""
+    try:
+        of_case = cache_keys.of_case(case)
+        rows = {e.label: cache_keys.of_row(recipe, e) for e in recipe.methods}
+        rows |= {e.label: cache_keys.of_pictures(recipe, e, case, data) for e in recipe.methods if e.pictures}
+    except InputError:
+        return {entry.label: "" for entry in recipe.methods}
+    return {label: f"{row}-{of_case}" for label, row in rows.items()}
+
+
 def _jobs(recipe: Recipe, found: list[Case], data: Path, folder: Path) -> Iterator[Job]:
-    digests = {entry.label: cache_keys.of_row(recipe, entry) for entry in recipe.methods}
     for case in found:
+        keys = keys_of(recipe, case, data)
         rows: dict[int, tuple[Entry, ...]] = {
-            scale: tuple(e for e in recipe.methods if not is_done(digests[e.label], e, folder, case.name, scale))
+            scale: tuple(e for e in recipe.methods if not is_done(keys[e.label], e, folder, case.name, scale))
             for scale in recipe.scales
         }
         if any(rows.values()):
-            yield Job(recipe, case, data, folder, rows, digests)
+            yield Job(recipe, case, data, folder, rows, keys)
 
 
 def work(job: Job) -> None:
@@ -116,19 +126,15 @@ def _result(job: Job, entry: Entry, at_scale: Magnification) -> dict[str, Any]:
 
 def record_path(folder: Path, label: str, case: str, scale: int) -> Path:
     """Where the result of a method on a case at a scale is kept."""
-    return folder / "records" / f"{_safe(label)}" / f"{_safe(case)}-x{scale}.json"
+    return folder / "records" / safe_name(label) / f"{safe_name(case)}-x{scale}.json"
 
 
 def picture_path(folder: Path, label: str, case: str, scale: int) -> Path:
     """Where the picture of a method (or a source, or the ground truth) on a case at a scale is kept."""
-    return folder / "pictures" / f"{_safe(case)}-x{scale}" / f"{_safe(label)}.png"
+    return folder / "pictures" / f"{safe_name(case)}-x{scale}" / f"{safe_name(label)}.png"
 
 
-def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)
-
-
-def is_done(digest: str, entry: Entry, folder: Path, case: str, scale: int) -> bool:
+def is_done(key: str, entry: Entry, folder: Path, case: str, scale: int) -> bool:
     """Whether a result with this cache key is there, and neither a failure nor left out."""
     path = record_path(folder, entry.label, case, scale)
     if not path.is_file():
@@ -137,12 +143,12 @@ def is_done(digest: str, entry: Entry, folder: Path, case: str, scale: int) -> b
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return bool(record.get("digest") == digest and "scores" in record)
+    return bool(key and record.get("key") == key and "scores" in record)
 
 
 def _record(job: Job, entry: Entry, scale: int, result: dict[str, Any]) -> None:
     record = {
-        "digest": job.digests[entry.label],
+        "key": job.keys[entry.label],
         "trifuse": __version__,
         "label": entry.label,
         "case": job.case.name,
@@ -151,18 +157,15 @@ def _record(job: Job, entry: Entry, scale: int, result: dict[str, Any]) -> None:
         **result,
     }
     path = record_path(job.folder, entry.label, job.case.name, scale)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(record, indent=1))
 
 
 def _save_picture(job: Job, scale: int, label: str, image: Image | None) -> None:
     if image is None or image.dims != 2:
         return
+    picture = bench_cases.to_pillow(image)
     path = picture_path(job.folder, label, job.case.name, scale)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    bench_cases.to_pillow(image).save(temporary, format="PNG")
-    os.replace(temporary, path)
+    publish(path, lambda draft: picture.save(draft, format="PNG"), None)
 
 
 def gather(recipe: Recipe, found: list[Case], folder: Path) -> list[dict[str, Any]]:

@@ -126,7 +126,7 @@ class Magnification:
         return fused, seconds + time.perf_counter() - clock
 
     def _published(self, pattern: str) -> Fused:
-        path = self.study.data / pattern.format(case=self.study.case.name, scale=self.scale)
+        path = bench_cases.published(self.study.data, pattern, self.study.case, self.scale)
         picture = bench_cases.prepared(io.read(path), self.study.recipe.cases.prepare)
         return Fused(picture, None, {"picture": pattern})
 

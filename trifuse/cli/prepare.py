@@ -46,6 +46,13 @@ def prepare(
     val: Annotated[float, typer.Option(help="Share of the patients for validation, if the list has no split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the patients for testing, if the list has no split.")] = 0.0,
     workers: Annotated[int, typer.Option(min=1, help="Studies worked on at once, one process each.")] = 1,
+    keep_names: Annotated[
+        bool,
+        typer.Option(
+            help="Of a folder of studies: keep the folders' names, which may be patients', in paths and tables. "
+            "Studies are called study-001, study-002 ... otherwise."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Turn studies as exported (DICOM or NIfTI) into a data set: one grid, one voxel size, values 0..1.
@@ -76,10 +83,12 @@ def prepare(
         test=test,
     )
     with progress(quiet=json):
-        done = run(studies, output, settings, workers=workers)
+        done = run(studies, output, settings, workers=workers, keep_names=keep_names)
     if json:
         answer({"manifest": done.manifest, "prepared": done.rows, "failed": done.failed, "warnings": done.warnings})
     else:
+        for code, folder in done.codes.items():
+            say(f"{code}: {folder}")
         for name, texts in done.warnings.items():
             for text in texts:
                 say(f"note: {name}: {text}")
@@ -88,5 +97,7 @@ def prepare(
         splits = Counter(row["split"] for row in done.rows)
         counts = ", ".join(f"{count} {split}" for split, count in splits.items()) or "none"
         say(f"manifest: {done.manifest}  ({len(done.rows)} studies: {counts}; {len(done.failed)} failed)")
+        if not done.fresh:
+            say("nothing was left to do: every study was made from the same files with the same settings")
     if done.failed:
         raise typer.Exit(3)

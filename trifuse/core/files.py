@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +94,46 @@ def beside(path: str | Path, word: str) -> Path:
     path = Path(path)
     suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
     return path.with_name(path.name[: len(path.name) - len(suffix)] + word + suffix)
+
+
+LONGEST_NAME = 60
+"""Letters that are kept of a name in a file name."""
+
+
+def safe_name(name: str) -> str:
+    """A file name that no other name has: letters, digits and "-_.+" are kept, and a hash of the whole name ends it."""
+    kept = "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)[:LONGEST_NAME].strip(".")
+    return f"{kept or '_'}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts names as people do: p2 before p10, whatever the case of letters."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, or of the names and contents of all files below a folder.
+
+    Read again only where size or time stamp say that it changed.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        if path.is_dir():
+            inside = sorted(entry for entry in path.rglob("*") if entry.is_file())
+            whole = [(entry.relative_to(path).as_posix(), digest(entry)) for entry in inside]
+            return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        found = path.stat()
+        return _digest_of(path, found.st_size, found.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{one_line(path)}: cannot be read ({error.strerror or brief(error)})") from None
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, _size: int, _changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _encode_text(draft: Path, text: str) -> None:

@@ -38,7 +38,7 @@ def rows(good: Sequence[tuple[Study, Mapping[str, Any]]], val: float, test: floa
     for study, record in good:
         row = {
             "case": study.name,
-            "patient": study.patient,
+            "patient": study.shown_patient,
             "split": splits[study.patient],
             "kind": record["kind"],
             "functional": "yes" if record["functional"] else "no",

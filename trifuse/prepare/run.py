@@ -21,7 +21,7 @@ from typing import Any
 
 from trifuse import engines, io
 from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
-from trifuse.core.files import write_text
+from trifuse.core.files import digest, write_text
 from trifuse.core.image import Modality
 from trifuse.core.version import __version__
 from trifuse.engines import Local
@@ -37,12 +37,16 @@ class Prepared:
     Attributes:
         manifest: the table.
         rows: its rows, one per study that is there.
+        codes: code of a study -> name of its folder, for the person at the screen; written nowhere.
+        fresh: how many studies were worked on; the others were done before.
         failed: study -> why it is not.
         warnings: study -> what should be looked at.
     """
 
     manifest: Path
     rows: list[dict[str, str]]
+    codes: dict[str, str]
+    fresh: int
     failed: dict[str, str]
     warnings: dict[str, list[str]]
 
@@ -57,7 +61,14 @@ class Job:
     digest: str
 
 
-def prepare(studies: str | Path, output: str | Path, settings: Settings = Settings(), *, workers: int = 1) -> Prepared:
+def prepare(
+    studies: str | Path,
+    output: str | Path,
+    settings: Settings = Settings(),
+    *,
+    workers: int = 1,
+    keep_names: bool = False,
+) -> Prepared:
     """Prepares what is not done yet and writes `manifest.csv`, `images/STUDY/NAME.nii.gz` and `records/STUDY.json`.
 
     Args:
@@ -65,6 +76,7 @@ def prepare(studies: str | Path, output: str | Path, settings: Settings = Settin
         output: folder; a run there goes on where it stopped.
         settings: what to do.
         workers: processes, one study each.
+        keep_names: whether studies of a folder are called as their folders; see `studies.listed`.
 
     Returns:
         The manifest, and which studies failed.
@@ -73,16 +85,19 @@ def prepare(studies: str | Path, output: str | Path, settings: Settings = Settin
         TrifuseError: if the list cannot be read. What is wrong with a single study does not stop the others.
     """
     output = Path(output)
-    found = listed(Path(studies), settings.sources)
+    found = listed(Path(studies), settings.sources, keep_names=keep_names)
     manifest.check(found)
     jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
-    engines.each(work, [job for job in jobs if not is_done(job)], Local(workers), "studies")
+    missing = [job for job in jobs if not is_done(job)]
+    engines.each(work, missing, Local(workers), "studies")
     records = [json.loads(_record_path(job).read_text(encoding="utf-8")) for job in jobs]
     good = [(study, record) for study, record in zip(found, records, strict=True) if "error" not in record]
     rows = manifest.rows(good, settings.val, settings.test)
     return Prepared(
         manifest=manifest.write(output / "manifest.csv", rows, _source_count(records)),
         rows=rows,
+        codes={study.name: study.patient for study in found if study.coded},
+        fresh=len(missing),
         failed={r["study"]: r["error"] for r in records if "error" in r},
         warnings={r["study"]: r["warnings"] for r in records if r.get("warnings")},
     )
@@ -95,9 +110,12 @@ def work(job: Job) -> None:
             raise InputError(job.study.error)
         record = _made(job)
     except TrifuseError as error:
-        record = {"error": str(error).splitlines()[0]}
+        record = {"error": job.study.redacted(str(error).splitlines()[0])}
     except Exception as error:
-        record = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        record = {
+            "error": job.study.redacted(f"{type(error).__name__}: {error}"),
+            "traceback": job.study.redacted(traceback.format_exc()),
+        }
     head = {"study": job.study.name, "digest": job.digest, "trifuse": __version__}
     write_text(_record_path(job), json.dumps(head | record, indent=1))
 
@@ -168,12 +186,7 @@ def _source_count(records: Sequence[dict[str, Any]]) -> int:
 
 
 def _digest(study: Study, settings: Settings) -> str:
-    """Cache key: all that decides how a study comes out; files by size and time, since reading them is the work."""
-    what: list[object] = [settings.key(), study.register, study.error]
-    for name, path in study.sources.items():
-        entries = sorted(path.iterdir()) if path.is_dir() else [path]
-        what += [
-            name,
-            [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in entries if file.is_file()],
-        ]
+    """Cache key: a hash of all that decides how a study comes out, the contents of its files included."""
+    what: list[object] = [settings.key(), study.register, study.error, __version__]
+    what += [(name, digest(path) if path.exists() else "") for name, path in study.sources.items()]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

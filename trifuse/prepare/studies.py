@@ -6,11 +6,12 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from trifuse.core.errors import InputError, one_line
+from trifuse.core.files import natural_key
 from trifuse.prepare.exports import chosen, common
 
 RESERVED = ("study", "case", "patient", "split", "register", "kind", "functional")
@@ -28,6 +29,7 @@ class Study:
         split: "train", "val" or "test"; empty if it is to be drawn.
         register: the study's own way of registration; empty for the one of the settings.
         error: why its sources could not be found; empty if they were.
+        coded: whether `name` is a code, and `patient` (a folder's name, which may be a person's) is told to nobody.
     """
 
     name: str
@@ -36,9 +38,21 @@ class Study:
     split: str = ""
     register: str = ""
     error: str = ""
+    coded: bool = False
+
+    @property
+    def shown_patient(self) -> str:
+        """What tables and records call the patient."""
+        return self.name if self.coded else self.patient
+
+    def redacted(self, text: str) -> str:
+        """A message without the name that the code stands for."""
+        if not self.coded:
+            return text
+        return re.sub(rf"(?<!\w){re.escape(self.patient)}(?!\w)", self.name, text)
 
 
-def listed(path: Path, wanted: Sequence[str] = ()) -> list[Study]:
+def listed(path: Path, wanted: Sequence[str] = (), *, keep_names: bool = False) -> list[Study]:
     """The studies of a list, in its order.
 
     A table has a column `study` (or `case`), any of `patient`, `split` and `register`, and one column of paths for each
@@ -48,13 +62,15 @@ def listed(path: Path, wanted: Sequence[str] = ()) -> list[Study]:
     Args:
         path: CSV or YAML file, or folder.
         wanted: names of the images of each study, the reference first; all of them if empty.
+        keep_names: whether studies of a folder are called as their folders, which often bear patients' names;
+            study-001, study-002 ... otherwise, in the folders' natural order.
 
     Raises:
         InputError: if the list cannot be read, is empty, or names a study twice. A study that lacks an image is no
             error here: it says so itself.
     """
     if path.is_dir():
-        found = _of_folder(path, wanted)
+        found = _of_folder(path, wanted, keep_names)
     elif path.suffix.lower() in (".yaml", ".yml"):
         found = [_study(row, path, wanted) for row in _yaml_rows(path)]
     else:
@@ -120,15 +136,20 @@ def _study(row: Mapping[str, Any], table: Path, wanted: Sequence[str]) -> Study:
     )
 
 
-def _of_folder(path: Path, wanted: Sequence[str]) -> list[Study]:
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def _of_folder(path: Path, wanted: Sequence[str], keep_names: bool) -> list[Study]:
+    folders = sorted(
+        (entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")),
+        key=lambda entry: natural_key(entry.name),
+    )
     if not folders:
         raise InputError(f"{one_line(path)}: holds no folders; give the folder above the studies' folders, or a list")
     names = list(wanted) or common(folders, path)
     found = []
-    for folder in folders:
+    for number, folder in enumerate(folders, start=1):
+        study = Study(plain(folder.name) if keep_names else f"study-{number:03d}", patient=folder.name)
+        study = replace(study, coded=not keep_names)
         try:
-            found.append(Study(plain(folder.name), chosen(folder, names), folder.name))
+            found.append(replace(study, sources=chosen(folder, names)))
         except InputError as error:
-            found.append(Study(plain(folder.name), patient=folder.name, error=str(error)))
+            found.append(replace(study, error=study.redacted(str(error))))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from trifuse.core.errors import WeightsError
+from trifuse.core.errors import InputError, WeightsError
+from trifuse.core.files import digest as digest_of_file
+from trifuse.core.files import publish, write_text
 from trifuse.weights import files
 from trifuse.weights.catalogue import CATALOGUE
 
@@ -73,13 +74,10 @@ def add(name: str, path: str | Path) -> Path:
     folder = home() / "weights"
     target = folder / f"{name}{path.suffix.lower()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(target.name + ".part")
-        shutil.copyfile(path, partial)
-        partial.replace(target)
+        publish(target, lambda draft: shutil.copyfile(path, draft), None)
         _record({**_recorded(), name: {"file": target.name, "sha256": found}})
-    except OSError as error:
-        raise WeightsError(f"{folder}: cannot be written ({error.strerror}); set TRIFUSE_HOME to a folder") from None
+    except InputError as error:
+        raise WeightsError(f"{error}; set TRIFUSE_HOME to a folder that can be written to") from None
     return target
 
 
@@ -87,14 +85,16 @@ def path(name: str) -> Path:
     """Where a checkpoint lies: of the package, of the user, or a path itself.
 
     Raises:
-        WeightsError: if there is none; the message tells where to get it.
+        WeightsError: if there is none, with where to get it, or if it is not what was shipped or added.
     """
     entry = CATALOGUE.get(name)
     if entry is not None and entry.file is not None and (SHIPPED / entry.file).is_file():
-        return SHIPPED / entry.file
+        return _unharmed(SHIPPED / entry.file, entry.sha256, "install trifuse again")
     added = _recorded().get(name)
     if added is not None and (home() / "weights" / added["file"]).is_file():
-        return home() / "weights" / added["file"]
+        return _unharmed(
+            home() / "weights" / added["file"], added["sha256"], f"add them again: weights add {name} FILE"
+        )
     if Path(name).is_file():
         return Path(name)
     if entry is None or entry.file is not None:
@@ -119,17 +119,22 @@ def verify(name: str | None = None) -> list[Status]:
     return [_status(each, recorded) for each in names if name in (None, each)]
 
 
+def _unharmed(path: Path, expected: str | None, mend: str) -> Path:
+    if expected is not None and digest(path) != expected:
+        raise WeightsError(f"{path}: damaged or replaced (its sha256 is not the recorded one); {mend}")
+    return path
+
+
 def digest(path: Path) -> str:
-    """sha256 of a file.
+    """sha256 of a file, computed once for each size and time stamp.
 
     Raises:
         WeightsError: if it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from None
+        return digest_of_file(path)
+    except InputError as error:
+        raise WeightsError(str(error)) from None
 
 
 def _status(name: str, recorded: dict[str, dict[str, str]]) -> Status:
@@ -160,7 +165,4 @@ def _recorded() -> dict[str, dict[str, str]]:
 
 
 def _record(content: dict[str, dict[str, str]]) -> None:
-    register = home() / "weights" / "added.json"
-    partial = register.with_name("added.json.part")
-    partial.write_text(json.dumps(content, indent=2, sort_keys=True), encoding="utf-8")
-    partial.replace(register)
+    write_text(home() / "weights" / "added.json", json.dumps(content, indent=2, sort_keys=True))
