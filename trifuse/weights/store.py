@@ -74,7 +74,7 @@ def add(name: str, path: str | Path) -> Path:
     folder = home() / "weights"
     target = folder / f"{name}{path.suffix.lower()}"
     try:
-        publish(target, lambda draft: shutil.copyfile(path, draft), None)
+        publish(target, lambda draft: _copy(path, draft), None)
         _record({**_recorded(), name: {"file": target.name, "sha256": found}})
     except InputError as error:
         raise WeightsError(f"{error}; set TRIFUSE_HOME to a folder that can be written to") from None
@@ -117,6 +117,10 @@ def verify(name: str | None = None) -> list[Status]:
     if name is not None and name not in names:
         raise WeightsError(f"no weights are called {name!r}; known: {', '.join(names)}")
     return [_status(each, recorded) for each in names if name in (None, each)]
+
+
+def _copy(path: Path, draft: Path) -> None:
+    shutil.copyfile(path, draft)
 
 
 def _unharmed(path: Path, expected: str | None, mend: str) -> Path:
