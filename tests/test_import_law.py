@@ -49,9 +49,13 @@ def module_file(dotted: str) -> Path | None:
 
 
 def imports(path: Path) -> set[Path]:
-    """Files of the package that a file imports, anywhere in it, other than for types alone."""
+    """Files of the package that a file imports, anywhere in it, other than for types alone.
+
+    A package with a `__getattr__` loads what it imports for types when it is used: that counts.
+    """
     tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
+    lazy = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
+    for node in ast.walk(tree) if not lazy else ():
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
     found: set[Path | None] = set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trifuse import methods, metrics
     from trifuse.core.errors import TrifuseError
     from trifuse.core.image import Image, Modality
-    from trifuse.fusion import Fused, fuse
+    from trifuse.fusion import Fused, Run, fuse
     from trifuse.fusion.compare import compare
     from trifuse.io import read
     from trifuse.metrics.images import evaluate
@@ -28,6 +28,7 @@ _HOMES = {
     "Fused": "fusion",
     "Image": "core.image",
     "Modality": "core.image",
+    "Run": "fusion",
     "TrifuseError": "core.errors",
     "compare": "fusion.compare",
     "evaluate": "metrics.images",
@@ -40,6 +41,7 @@ __all__ = [
     "Fused",
     "Image",
     "Modality",
+    "Run",
     "TrifuseError",
     "__version__",
     "compare",

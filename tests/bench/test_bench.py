@@ -16,7 +16,7 @@ from trifuse.bench import cache_keys, cases, recipe, report, run, summary, table
 from trifuse.core import files
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
-from trifuse.fusion import fuse
+from trifuse.fusion import Run, fuse
 from trifuse.metrics import images as evaluation
 
 PATIENTS = ("p1", "p1", "p2", "p2", "p3", "p3")
@@ -252,7 +252,10 @@ def test_lists_stand_for_rows() -> None:
             {"method": ["dwt", "ctsr"], "upsampler": ["bicubic", "source-sr"], "samples": 2},
         ]
     )
-    rows = [(entry.label, entry.method, entry.upsampler, entry.upsample, entry.samples) for entry in made.methods]
+    rows = [
+        (entry.label, entry.method, entry.run.upsampler, entry.run.upsample, entry.run.samples)
+        for entry in made.methods
+    ]
     assert rows == [
         ("mean", "mean", "bicubic", "before", 1),
         ("Max (bicubic before)", "max", "bicubic", "before", 1),
@@ -291,7 +294,7 @@ def test_shared_sources_change_no_picture(study: Path, tmp_path: Path) -> None:
     halves = [cases.smaller(image, 2) for image in cases.sources(case)]
     assert not any(row["error"] for row in run.run(small, study, tmp_path))
     for entry in small.methods:
-        settings = {"upsampler": entry.upsampler, "upsample": entry.upsample}
+        settings = {"upsampler": entry.run.upsampler, "upsample": entry.run.upsample}
         alone = fuse(halves, str(entry.method), scale=2, seed=3, **settings)
         shared = Pillow.open(run.picture_path(tmp_path, entry.label, "c0", 2))
         assert np.array_equal(np.asarray(shared), np.asarray(cases.to_pillow(alone.image))), entry.label
@@ -318,10 +321,10 @@ def test_results_by_other_weights_are_run_again(study: Path, tmp_path: Path) -> 
     first.write_bytes(b"some")
     second.write_bytes(b"other")
     small = make()
-    entry = recipe.Entry(method="mean", options={"weights": str(first)})
+    entry = recipe.Entry(method="mean", run=Run(options={"weights": str(first)}))
     before = cache_keys.of_row(small, entry)
     assert before == cache_keys.of_row(small, entry)
-    assert before != cache_keys.of_row(small, recipe.Entry(method="mean", options={"weights": str(second)}))
+    assert before != cache_keys.of_row(small, recipe.Entry(method="mean", run=Run(options={"weights": str(second)})))
     first.write_bytes(b"some more")
     assert before != cache_keys.of_row(small, entry)
 

@@ -110,7 +110,7 @@ def test_a_benchmark_reports_calibration(tmp_path: Path, monkeypatch: pytest.Mon
         Pillow.fromarray(truth.round().astype(np.uint8)).save(tmp_path / f"{name}.png")
     original = methods.get
     monkeypatch.setattr(methods.REGISTRY, "get", lambda name: Noisy if name == "noisy" else original(name))
-    for module in ("trifuse.methods", "trifuse.fusion", "trifuse.bench.shared"):
+    for module in ("trifuse.methods", "trifuse.fusion.route", "trifuse.bench.shared"):
         monkeypatch.setattr(f"{module}.get", methods.REGISTRY.get)
     small = recipe.Recipe.model_validate(
         {

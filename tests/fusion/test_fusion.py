@@ -19,7 +19,8 @@ from trifuse.core.errors import GridError, InputError, OptionError
 from trifuse.core.progress import listening
 from trifuse.core.random import Random
 from trifuse.fusion import adapt as adaptation
-from trifuse.fusion.adapt import Settings, mirrored, run
+from trifuse.fusion.adapt import mirrored, run
+from trifuse.fusion.settings import Run
 from trifuse.methods.base import Card, Spread, method
 
 
@@ -151,7 +152,7 @@ def test_progress_reaches_the_listener() -> None:
 
 def test_bf16_stays_close_to_fp32() -> None:
     sources = [torch.rand(1, 1, 8, 8) for _ in range(2)]
-    settings = Settings(precision="bf16")
+    settings = Run(precision="bf16")
     fused = run(trifuse.methods.get("mean")(), sources, settings, Random(0))
     assert isinstance(fused, Tensor)
     assert torch.allclose(fused.float(), torch.stack(sources).mean(0), atol=1e-2)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trifuse import fusion
+from trifuse import Image, fusion
 from trifuse.core.errors import OptionError
 
 
 @pytest.mark.parametrize("upsample", ["before", "after"])
 @pytest.mark.parametrize("upsampler", ["sr3", "source-sr"])
-def test_networks_replace_bicubic(upsampler: fusion.Upsampler, upsample: fusion.Upsample) -> None:
-    pictures = [fusion.Image(np.random.RandomState(k).rand(1, 5, 6).astype(np.float32)) for k in range(2)]
+def test_networks_replace_bicubic(upsampler: str, upsample: str) -> None:
+    pictures = [Image(np.random.RandomState(k).rand(1, 5, 6).astype(np.float32)) for k in range(2)]
     fused = fusion.fuse(pictures, "mean", scale=2, upsample=upsample, upsampler=upsampler)
     plain = fusion.fuse(pictures, "mean", scale=2, upsample=upsample)
     assert fused.image.space == plain.image.space == (10, 12)
@@ -21,5 +21,5 @@ def test_networks_replace_bicubic(upsampler: fusion.Upsampler, upsample: fusion.
 
 
 def test_unknown_upsamplers_are_named() -> None:
-    with pytest.raises(OptionError, match="bicubic, sr3, source-sr"):
-        fusion.Settings(upsampler="lanczos")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="bicubic, source-sr, sr3"):
+        fusion.Run(upsampler="lanczos")

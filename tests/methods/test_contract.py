@@ -14,7 +14,8 @@ from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.image import PICTURE_AFFINE, Image, scaled_affine
 from trifuse.core.random import Random
 from trifuse.fusion import Fused, fuse
-from trifuse.fusion.adapt import Settings, run
+from trifuse.fusion.adapt import run
+from trifuse.fusion.settings import Run
 from trifuse.methods import get, names
 from trifuse.methods.base import Method, Spread, configure
 
@@ -175,7 +176,7 @@ def test_a_batch_is_its_images_one_by_one(name: str) -> None:
         pytest.skip(f"{name} draws other random numbers for each image of a batch")
     count = smallest_count(method)
     studies = greys(method, count), greys(method, count, seed=5)
-    settings = Settings(scale=min(method.card.scales))
+    settings = Run(scale=min(method.card.scales))
     try:
         together = mean_of(run(method, batch_of(*studies), settings, Random(0)))
         alone = [mean_of(run(method, batch_of(study), settings, Random(0))) for study in studies]
@@ -205,7 +206,7 @@ def test_more_scales_of_its_own(name: str) -> None:
     tensors = batch_of(sources)
     for scale in sorted(method.card.scales - {1, 2}):
         try:
-            result = mean_of(run(method, tensors, Settings(scale=scale), Random(0)))
+            result = mean_of(run(method, tensors, Run(scale=scale), Random(0)))
         except WeightsError as error:
             pytest.skip(f"{name}: {error}")
         assert result.shape[2:] == tuple(n * scale for n in space_of(method))

@@ -14,7 +14,8 @@ from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.image import Image, Modality
 from trifuse.core.random import Random
 from trifuse.fusion import fuse
-from trifuse.fusion.adapt import Settings, run
+from trifuse.fusion.adapt import run
+from trifuse.fusion.settings import Run
 from trifuse.methods import get
 from trifuse.methods.base import Method, configure
 from trifuse.nets.dc2fusion import DC2Fusion
@@ -36,7 +37,7 @@ def pair(*space: int) -> list[torch.Tensor]:
 
 
 def fused(method: Method, sources: list[torch.Tensor], **settings: object) -> torch.Tensor:
-    return run(method, sources, Settings(**settings), Random())  # type: ignore[return-value, arg-type]
+    return run(method, sources, Run(**settings), Random())  # type: ignore[return-value, arg-type]
 
 
 def test_the_result_lies_between_the_sources(weights: str) -> None:

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trifuse.core.random import Random
-from trifuse.fusion.adapt import Settings, run
+from trifuse.fusion.adapt import run
+from trifuse.fusion.settings import Run
 from trifuse.methods.base import Method
 
 
@@ -33,6 +34,6 @@ def pictures(count: int, *size: int, channels: int = 1) -> list[Tensor]:
 
 def fused(method: Method, sources: list[Tensor]) -> Tensor:
     """What the method makes of the sources on the whole route."""
-    result = run(method, sources, Settings(), Random())
+    result = run(method, sources, Run(), Random())
     assert isinstance(result, Tensor)
     return result.clone()

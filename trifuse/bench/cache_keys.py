@@ -39,9 +39,9 @@ def of_weights(entry: Entry) -> dict[str, str]:
     known = [
         each.name
         for each in weights.CATALOGUE.values()
-        if entry.method in each.used_by or each.name == entry.upsampler or entry.upsampler in each.used_by
+        if entry.method in each.used_by or each.name == entry.run.upsampler or entry.run.upsampler in each.used_by
     ]
-    named = [value for value in entry.options.values() if isinstance(value, str)]
+    named = [value for value in entry.run.options.values() if isinstance(value, str)]
     found = {name: _digest(name) for name in [*known, *named]}
     return {name: digest for name, digest in found.items() if digest}
 

@@ -12,19 +12,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from trifuse.bench import row_grid
 from trifuse.core.errors import InputError, OptionError
+from trifuse.fusion.settings import SETTINGS, Run
+
+OF_THE_RECIPE = ("scale", "seed", "register", "reference")
+"""Fields of `Run` that are the same for all rows, or that the recipe varies itself."""
 
 
 class Entry(BaseModel):
     """One row of the comparison: a method with its settings, or pictures that somebody published.
 
+    In a recipe the fields of `Run` stand beside those of the row, but for those that the recipe decides
+    (`OF_THE_RECIPE`). Method, upsampler and upsample may be lists, which stand for several rows; see `row_grid`.
+
     Attributes:
         label: name in tables; the method's name if not given.
         method: name of a method; None for `pictures`.
-        options: options of the method.
-        upsampler: what upsamples where the method lacks the scale.
-        upsample: sources upsampled before fusing, or the result after, where the method lacks the scale.
-            In a recipe, method, upsampler and upsample may be lists, which stand for several rows; see `row_grid`.
-        samples: how many samples a stochastic method averages.
+        run: how the method fuses.
         pictures: fused pictures to measure as they are, relative to the data folder; `{case}` and
             `{scale}` are filled in.
     """
@@ -33,16 +36,18 @@ class Entry(BaseModel):
 
     label: str = ""
     method: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-    upsampler: Literal["bicubic", "source-sr", "sr3"] = "bicubic"
-    upsample: Literal["before", "after"] = "before"
-    samples: int = Field(default=1, ge=1)
+    run: Run = Run()
     pictures: str | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return {"method": value} if isinstance(value, str) else value
+    def _written_out(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return {"method": value} if isinstance(value, str) else value
+        own = {name: each for name, each in value.items() if name not in SETTINGS or name in OF_THE_RECIPE}
+        if len(own) == len(value):
+            return value
+        return own | {"run": _run({name: each for name, each in value.items() if name not in own})}
 
     @model_validator(mode="after")
     def _complete(self) -> Entry:
@@ -51,6 +56,13 @@ class Entry(BaseModel):
         if not self.label:
             object.__setattr__(self, "label", self.method or "pictures")
         return self
+
+
+def _run(settings: dict[str, Any]) -> Run:
+    try:
+        return Run(**settings)
+    except OptionError as error:
+        raise ValueError(str(error)) from None
 
 
 class Cases(BaseModel):

@@ -79,7 +79,7 @@ def _draw(
 ) -> list[Path]:
     drawn: list[Path] = []
     if reliabilities:
-        samples = {entry.label: entry.samples for entry in recipe.methods}
+        samples = {entry.label: entry.run.samples for entry in recipe.methods}
         drawn.append(plots.reliability(reliabilities, samples, folder / "reliability.png"))
     for summary in summaries:
         drawn.append(plots.boxes(table, summary.scale, folder / f"boxes-x{summary.scale}.png"))

@@ -17,8 +17,9 @@ from trifuse.bench.calibration import PREFIX, calibrate
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import Entry, Recipe
 from trifuse.core.image import Image
-from trifuse.fusion import Fused, enlarged, fuse
-from trifuse.fusion.adapt import Upsampler
+from trifuse.fusion.fused import Fused
+from trifuse.fusion.route import enlarged, fuse
+from trifuse.fusion.settings import Run
 from trifuse.methods import get
 from trifuse.metrics.evaluate import chosen
 from trifuse.metrics.images import Evaluator
@@ -104,25 +105,17 @@ class Magnification:
     def __init__(self, study: Study, scale: int) -> None:
         self.study, self.scale = study, scale
         self._small = [bench_cases.smaller(image, scale) for image in study.full]
-        self._large: dict[Upsampler, Timed] = {}
+        self._large: dict[str, Timed] = {}
 
     def fused(self, entry: Entry) -> tuple[Fused, float]:
         """The picture of a row and its seconds, those of upsampling its sources included."""
         if entry.pictures is not None:
             return self._published(entry.pictures), 0.0
-        before = self.scale not in get(str(entry.method)).card.scales and entry.upsample == "before"
-        sources, seconds = self._enlarged(entry.upsampler) if before else Timed(self._small, 0.0)
+        how = entry.run.changed(scale=self.scale, seed=self.study.recipe.seed)
+        before = self.scale not in get(str(entry.method)).card.scales and how.upsample == "before"
+        sources, seconds = self._enlarged(how) if before else Timed(self._small, 0.0)
         clock = time.perf_counter()
-        fused = fuse(
-            sources,
-            str(entry.method),
-            scale=1 if before else self.scale,
-            samples=entry.samples,
-            seed=self.study.recipe.seed,
-            upsampler=entry.upsampler,
-            upsample=entry.upsample,
-            options=entry.options,
-        )
+        fused = fuse(sources, str(entry.method), run=how.changed(scale=1) if before else how)
         return fused, seconds + time.perf_counter() - clock
 
     def _published(self, pattern: str) -> Fused:
@@ -130,12 +123,12 @@ class Magnification:
         picture = bench_cases.prepared(io.read(path), self.study.recipe.cases.prepare)
         return Fused(picture, None, {"picture": pattern})
 
-    def _enlarged(self, upsampler: Upsampler) -> Timed:
-        if upsampler not in self._large:
+    def _enlarged(self, how: Run) -> Timed:
+        if how.upsampler not in self._large:
             clock = time.perf_counter()
-            images = enlarged(self._small, self.scale, upsampler=upsampler, seed=self.study.recipe.seed)
-            self._large[upsampler] = Timed(images, time.perf_counter() - clock)
-        return self._large[upsampler]
+            images = enlarged(self._small, how)
+            self._large[how.upsampler] = Timed(images, time.perf_counter() - clock)
+        return self._large[how.upsampler]
 
 
 def pictures(study: Study) -> Sequence[tuple[str, Image | None]]:

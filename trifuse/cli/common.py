@@ -21,34 +21,6 @@ Sources = Annotated[
         show_default=False,
     ),
 ]
-Register = Annotated[
-    Literal["none", "resample", "rigid", "affine", "deformable"],
-    typer.Option(
-        help="Bring all sources onto the grid of the reference: by their headers alone (resample) or registered; "
-        "none demands that they share one."
-    ),
-]
-Reference = Annotated[int, typer.Option(help="Which source's grid the result has, counted from 1.", min=1)]
-Scale = Annotated[int, typer.Option(help="Magnification: 1, 2, 4 or 8.")]
-Upsample = Annotated[
-    Literal["before", "after"],
-    typer.Option(help="Where a method lacks --scale: upsample the sources before fusing, or the result after."),
-]
-Upsampler = Annotated[
-    Literal["bicubic", "source-sr", "sr3"],
-    typer.Option(help="What magnifies then: bicubic, our one-pass network, or the diffusion model SR3."),
-]
-Axis = Annotated[int, typer.Option(min=0, max=2, help="Axis along which 2D methods slice a volume.")]
-Workers = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Slices of a volume that a 2D method fuses at a time, one core each; 0 takes all cores "
-        "(OMP_NUM_THREADS). The result is the same for any number.",
-    ),
-]
-Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is faster on processors and GPUs that have it.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Units = Annotated[
     Literal["native", "suv"],
     typer.Option(help="PET from DICOM in the units of its file, or as SUVbw, refused where its header lacks it."),
@@ -74,6 +46,7 @@ AllowGaps = Annotated[
 ]
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into; made if it is not there.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
 
 
@@ -99,23 +72,6 @@ def progress(quiet: bool = False) -> Iterator[None]:
 
         with listening(listener):
             yield
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, str]:
-    """`["clarity=detail"]` as a mapping.
-
-    Raises:
-        OptionError: if one has no "=".
-    """
-    from trifuse.core.errors import OptionError
-
-    options = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise OptionError(f"--option {pair!r} is not NAME=VALUE; for example --option clarity=detail")
-        options[name.strip()] = value.strip()
-    return options
 
 
 def say(text: str) -> None:

@@ -9,32 +9,26 @@ import typer
 
 from trifuse.cli.common import (
     AllowGaps,
-    Axis,
-    Device,
     Folder,
     Frames,
     Json,
-    Precision,
-    Reference,
-    Register,
-    Scale,
-    Seed,
     SeriesChoice,
     Sources,
     Units,
-    Upsample,
-    Upsampler,
     answer,
     progress,
     say,
     table,
 )
+from trifuse.cli.settings import takes_run
+from trifuse.fusion.settings import Run
 
 if TYPE_CHECKING:
     from trifuse.fusion.compare import Comparison
     from trifuse.report.tables import Direction
 
 
+@takes_run(without=["options"])
 def compare(
     sources: Sources,
     output: Folder,
@@ -42,15 +36,8 @@ def compare(
     metrics: Annotated[
         str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")
     ] = "core",
-    scale: Scale = 1,
-    register: Register = "none",
-    reference: Reference = 1,
-    seed: Seed = 0,
-    upsample: Upsample = "before",
-    upsampler: Upsampler = "bicubic",
-    axis: Axis = 2,
-    precision: Precision = "fp32",
-    device: Device = "cpu",
+    *,
+    run: Run,
     frame: Frames = None,
     series: SeriesChoice = None,
     allow_gaps: AllowGaps = False,
@@ -71,23 +58,12 @@ def compare(
     from trifuse.fusion import compare as comparison
     from trifuse.io.many import read_all
 
-    settings = {
-        "scale": scale,
-        "seed": seed,
-        "upsample": upsample,
-        "upsampler": upsampler,
-        "axis": axis,
-        "precision": precision,
-        "device": device,
-    }
     with progress(quiet=json):
         result = comparison.compare(
             read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps),
             None if methods == "all" else names(methods),
             metrics=names(metrics) if "," in metrics else metrics,
-            reference=reference - 1,
-            register=register,
-            settings=settings,
+            run=run,
         )
         written = write(result, output, titles=[path.name for path in sources])
     if json:

@@ -9,34 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trifuse.cli.common import (
-    AllowGaps,
-    Axis,
-    Device,
-    Frames,
-    Json,
-    Precision,
-    Reference,
-    Register,
-    Scale,
-    Seed,
-    SeriesChoice,
-    Sources,
-    Units,
-    Upsample,
-    Upsampler,
-    Workers,
-    answer,
-    parse_options,
-    progress,
-    say,
-)
+from trifuse.cli.common import AllowGaps, Frames, Json, SeriesChoice, Sources, Units, answer, progress, say
+from trifuse.cli.settings import takes_run
 from trifuse.core.errors import RegistrationWarning
+from trifuse.fusion.settings import Run
 
 if TYPE_CHECKING:
     from trifuse.core.image import Image
 
 
+@takes_run()
 def fuse(
     sources: Sources,
     output: Annotated[
@@ -45,32 +27,13 @@ def fuse(
             "--output",
             "-o",
             help="Where to write: .png, .tif, .nii, .nii.gz or .dcm by suffix; a name "
-            "without suffix is a new folder with a DICOM series of the volume.",
+            "without suffix is a new folder with a DICOM series of the volume. With --samples also OUT-uncertainty (1 "
+            "= the display range) and a picture of it with a colour bar (OUT-uncertainty-map.png).",
         ),
     ],
     method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = "bitonicx",
-    scale: Scale = 1,
-    register: Register = "none",
-    reference: Reference = 1,
-    samples: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Draw this many results; writes the estimate, the standard deviation at every pixel "
-            "(OUT-uncertainty, 1 = the display range) and a picture of it with a colour bar (OUT-uncertainty-map.png).",
-        ),
-    ] = 1,
-    seed: Seed = 0,
-    upsample: Upsample = "before",
-    upsampler: Upsampler = "bicubic",
-    axis: Axis = 2,
-    workers: Workers = 0,
-    precision: Precision = "fp32",
-    device: Device = "cpu",
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the method; see `trifuse methods M`."),
-    ] = None,
+    *,
+    run: Run,
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint of the method: a name (`trifuse weights`) or a file.")
     ] = None,
@@ -120,32 +83,17 @@ def fuse(
     wanted = Outputs(output, keep_patient, picture, gif)
     wanted.check()
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
-    options = parse_options(option or []) | {name: value for name, value in shortcuts.items() if value is not None}
+    options = {**run.options, **{name: value for name, value in shortcuts.items() if value is not None}}
     read = read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps)
     wanted.check(read[0].dims)
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
-        fused = fusion.fuse(
-            read,
-            method,
-            scale=scale,
-            samples=samples,
-            seed=seed,
-            register=register,
-            reference=reference - 1,
-            upsample=upsample,
-            upsampler=upsampler,
-            axis=axis,
-            workers=workers,
-            device=device,
-            precision=precision,
-            options=options,
-        )
+        fused = fusion.fuse(read, method, run=run.changed(options=options))
     written: dict[str, Path] = {"fused": fused.save(output, keep_patient=keep_patient)}
     if fused.uncertainty is not None:
-        written |= _write_uncertainty(fused.uncertainty, output, samples)
+        written |= _write_uncertainty(fused.uncertainty, output, run.samples)
     if gif is not None:
-        written["gif"] = cine.write_cine(fused.image, gif, axis=axis)
+        written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:
         named = [(path.name, source) for path, source in zip(sources, read, strict=True)]
         written["picture"] = report.contact_sheet([*named, (f"fused: {method}", fused)], picture, crosshair=True)

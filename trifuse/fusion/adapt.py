@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -21,57 +19,20 @@ from trifuse.core import colour, resize
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
 from trifuse.core.random import Random
+from trifuse.fusion.settings import Run
 from trifuse.fusion.slices import by_slices
 from trifuse.methods.base import Method, Spread
 
-SCALES = (1, 2, 4, 8)
-Upsample = Literal["before", "after"]
-Upsampler = Literal["bicubic", "sr3", "source-sr"]
-Precision = Literal["fp32", "bf16"]
+
+def check_device(device: str) -> None:
+    """Raises an `OptionError` if torch cannot compute there."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a run is adapted to a method.
-
-    Attributes:
-        scale: magnification in 1, 2, 4, 8.
-        upsample: whether sources are upsampled before fusing or the result after, where the method lacks `scale`.
-        upsampler: what magnifies them: "bicubic", "source-sr" (our one-pass network) or "sr3" (a diffusion model).
-        axis: axis along which a volume is sliced for a 2D method.
-        device: torch device.
-        precision: "fp32", or "bf16" for autocast.
-        workers: slices of a volume that a 2D method fuses at a time, one core each; 0 for all cores that torch may use.
-    """
-
-    scale: int = 1
-    upsample: Upsample = "before"
-    upsampler: Upsampler = "bicubic"
-    axis: int = 2
-    device: str = "cpu"
-    precision: Precision = "fp32"
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise OptionError(f"scale {self.scale} is not offered; choose one of {', '.join(map(str, SCALES))}")
-        if self.upsample not in ("before", "after"):
-            raise OptionError(f"upsample={self.upsample!r} is not known; choose before or after")
-        if self.upsampler not in get_args(Upsampler):
-            raise OptionError(f"upsampler={self.upsampler!r} is not known; choose {', '.join(get_args(Upsampler))}")
-        if self.precision not in ("fp32", "bf16"):
-            raise OptionError(f"precision {self.precision!r} is not known; choose fp32 or bf16")
-        try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise OptionError(f"device {self.device!r} cannot be used: {str(error).splitlines()[0]}") from None
-        if self.workers < 0:
-            raise OptionError(f"workers {self.workers} makes no sense; give 1 or more, or 0 for all cores")
-        if self.axis not in (0, 1, 2):
-            raise OptionError(f"axis {self.axis} is not one of a volume's; choose 0, 1 or 2")
-
-
-def adaptations(method: Method, images: Sequence[Image], settings: Settings) -> list[str]:
+def adaptations(method: Method, images: Sequence[Image], settings: Run) -> list[str]:
     """What the route does for this method that the method does not do itself, in words, for provenance.
 
     Raises:
@@ -117,7 +78,7 @@ def _computes_in_bfloat16(device: str) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def run(method: Method, sources: Sequence[Tensor], settings: Settings, random: Random) -> Tensor | Spread:
+def run(method: Method, sources: Sequence[Tensor], settings: Run, random: Random) -> Tensor | Spread:
     """Runs a method on tensors `(B, C, *space)`, adapted to its card; what `fuse` does between reading and saving.
 
     Warns with a `PrecisionNote` before a network computes in bfloat16 on a processor that lacks it.
@@ -130,7 +91,7 @@ def run(method: Method, sources: Sequence[Tensor], settings: Settings, random: R
         return _by_slices(method, list(sources), settings, random)
 
 
-def _by_slices(method: Method, sources: list[Tensor], settings: Settings, random: Random) -> Tensor | Spread:
+def _by_slices(method: Method, sources: list[Tensor], settings: Run, random: Random) -> Tensor | Spread:
     """A 2D method sees a volume slice by slice; `scale` then acts within the slices only."""
     if sources[0].ndim - 2 in method.card.dims:
         return _upsampled(method, sources, settings, random)
@@ -141,7 +102,7 @@ def _by_slices(method: Method, sources: list[Tensor], settings: Settings, random
     return by_slices(fuse, method, sources, settings.axis, settings.workers, random)
 
 
-def _upsampled(method: Method, sources: list[Tensor], settings: Settings, random: Random) -> Tensor | Spread:
+def _upsampled(method: Method, sources: list[Tensor], settings: Run, random: Random) -> Tensor | Spread:
     """A magnification that the method lacks is made by the upsampler, before or after fusing."""
     if settings.scale in method.card.scales:
         return _in_colour(method, sources, settings.scale, random)
@@ -154,7 +115,7 @@ def _upsampled(method: Method, sources: list[Tensor], settings: Settings, random
     return magnified(fused, settings, random)
 
 
-def magnified(x: Tensor, settings: Settings, random: Random) -> Tensor:
+def magnified(x: Tensor, settings: Run, random: Random) -> Tensor:
     """`(B, C, *space)`, values 0..1, at `settings.scale` by `settings.upsampler`.
 
     Networks are for pictures, so that volumes that reach this go by bicubic.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trifuse import methods
 from trifuse.align import align
-from trifuse.align.grid import Registration
 from trifuse.core.errors import TrifuseError, WeightsError
 from trifuse.core.image import Image
 from trifuse.core.progress import track
-from trifuse.fusion import Fused, fuse
+from trifuse.fusion.fused import Fused
+from trifuse.fusion.route import fuse
+from trifuse.fusion.settings import Run
 from trifuse.metrics.images import evaluate
 
 
@@ -47,9 +48,8 @@ def compare(
     names: Sequence[str] | None = None,
     *,
     metrics: str | Sequence[str] = "core",
-    reference: int = 0,
-    register: Registration = "none",
-    settings: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+    **settings: Any,
 ) -> Comparison:
     """Fuses the same sources by several methods and measures each result against the sources.
 
@@ -57,21 +57,21 @@ def compare(
         sources: see `trifuse.fuse`.
         names: methods; all if None, where those that lack weights or cannot take the sources are skipped.
         metrics: a preset or names of metrics.
-        reference: index of the source whose grid the results have.
-        register: how the sources are brought onto that grid, once for all methods.
-        settings: further arguments of `trifuse.fuse` (scale, samples, seed, ...).
+        run: how they are fused; sources are brought onto one grid once for all methods.
+        settings: fields of `Run` by name, instead of `run` or to change it.
 
     Raises:
         TrifuseError: if the sources cannot be used, or a method named by the caller does not exist.
     """
+    how = (run or Run()).changed(**settings)
     for name in names or ():
         methods.get(name)
     images = [Image.of(source) for source in sources]
-    aligned = align(images, reference=reference, register=register).images
+    aligned = align(images, reference=how.reference, register=how.register).images
     done = Comparison(aligned, {}, {}, {}, {})
     for name in track(list(names or methods.names()), "methods"):
         try:
-            fused = fuse(aligned, name, reference=reference, **(settings or {}))
+            fused = fuse(aligned, name, run=how.changed(register="none"))
             done.scores[name] = evaluate(fused, sources=aligned, metrics=metrics)
             done.fused[name] = fused
         except WeightsError as error:

@@ -1,0 +1,182 @@
+"""fuse(): the whole route of an image.
+
+    sources -> one grid -> luma (+ chroma) -> method -> colour -> Fused
+
+This is the only place that knows the whole route. Methods say on their cards what they take, and
+`trifuse.fusion.adapt` adapts the case to the card.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trifuse.align import Aligned, align
+from trifuse.core.errors import OptionError
+from trifuse.core.image import PICTURE_AFFINE, Image, Modality, scaled_affine
+from trifuse.core.progress import track
+from trifuse.core.random import Random
+from trifuse.core.registry import OURS
+from trifuse.fusion import memory
+from trifuse.fusion.adapt import adaptations, check_device, magnified
+from trifuse.fusion.adapt import run as run_adapted
+from trifuse.fusion.fused import Fused
+from trifuse.fusion.settings import Run
+from trifuse.methods import get, origin
+from trifuse.methods.base import Drawer, Drawing, Method, Spread, configure
+
+
+def fuse(
+    sources: Sequence[Any], method: str | Method = "bitonicx", *, run: Run | None = None, **settings: Any
+) -> Fused:
+    """Fuses two or more registered (or to be registered) images of one patient into one.
+
+    Args:
+        sources: paths, arrays, tensors, nibabel or SimpleITK images, or `Image`s (see `Image.of`).
+        method: name of a method (see `trifuse.methods()`), or a configured instance, which takes no further `options`.
+        run: how they are fused.
+        settings: fields of `Run` by name, instead of `run` or to change it: `fuse(sources, "tfs-diff", scale=2)`.
+
+    Raises:
+        InputError: an input cannot be read or used.
+        GridError: the sources lie on different grids and `register` is "none".
+        OptionError: a method, setting or option does not exist, or not for these sources.
+        WeightsError: the method, or what magnifies, lacks its weights.
+    """
+    how = (run or Run()).changed(**settings)
+    check_device(how.device)
+    if how.options and not isinstance(method, str):
+        raise OptionError("options belong to a method that is given by name; this one is configured already")
+    chosen = configure(get(method), how.options) if isinstance(method, str) else method
+    if len(sources) < 2:
+        raise OptionError(f"fusing takes two or more images, got {len(sources)}")
+    clock = time.perf_counter()
+    images = [Image.of(source) for source in sources]
+    if how.reference >= len(images):
+        raise OptionError(f"reference {how.reference} names none of the {len(images)} sources; count from 0")
+    read_s = time.perf_counter() - clock
+    clock = time.perf_counter()
+    native = chosen.card.native_grids and how.register == "none" and nested(images)
+    on_grid = Aligned(images, []) if native else align(images, reference=how.reference, register=how.register)
+    aligned = on_grid.images
+    align_s = time.perf_counter() - clock
+    clock = time.perf_counter()
+    notes = on_grid.notes + adaptations(chosen, aligned, how)
+    tensors = [_tensor(image, how.device) for image in aligned]
+    memory.tell(chosen, [n * how.scale for n in aligned[how.reference].space])
+    mean, std = _sampled(chosen, tensors, how)
+    fuse_s = time.perf_counter() - clock
+    grid = max(aligned, key=lambda image: image.space) if native else aligned[how.reference]
+    factors = [after / before for after, before in zip(mean.shape[2:], grid.space, strict=True)]
+    affine = scaled_affine(grid.affine, factors)
+    provenance = _provenance(chosen, images, how, notes)
+    provenance["seconds"] = {"read": round(read_s, 4), "align": round(align_s, 4), "fuse": round(fuse_s, 4)}
+    return Fused(
+        image=_image(mean.clamp(0, 1), affine),
+        uncertainty=None if std is None else _image(std, affine),
+        provenance=provenance,
+    )
+
+
+def enlarged(sources: Sequence[Any], run: Run) -> list[Image]:
+    """Images magnified as `fuse` magnifies the sources of a method that lacks the scale.
+
+    Args:
+        sources: whatever `Image.of` takes; volumes always go by bicubic.
+        run: scale, upsampler, device, and the seed of all of them together.
+
+    Raises:
+        InputError: an image cannot be read.
+        OptionError: the device cannot be used.
+        WeightsError: the upsampler's weights are absent.
+    """
+    check_device(run.device)
+    random = Random(run.seed)
+    found = []
+    with torch.inference_mode():
+        for image in map(Image.of, sources):
+            larger = magnified(_tensor(image, run.device), run, random).clamp(0, 1)
+            affine = scaled_affine(image.affine, [run.scale] * image.dims)
+            found.append(Image(larger[0].cpu().numpy(), affine=affine, modality=image.modality, origin=image.origin))
+    return found
+
+
+def nested(images: Sequence[Image]) -> bool:
+    """Whether 2D images show one field of view on grids of which each is a whole multiple of the coarsest.
+
+    Pictures without geometry are taken to show the same; with geometry their pixel edges must coincide.
+    """
+    if any(image.dims != 2 for image in images):
+        return False
+    coarse, *others = sorted(images, key=lambda image: image.space)
+    for image in others:
+        ratio = image.space[0] // coarse.space[0]
+        if image.space != tuple(ratio * n for n in coarse.space):
+            return False
+        pictures = all(np.array_equal(x.affine, PICTURE_AFFINE) for x in (coarse, image))
+        if not pictures and not np.allclose(scaled_affine(coarse.affine, (ratio, ratio)), image.affine, atol=1e-3):
+            return False
+    return True
+
+
+def _sampled(method: Method, sources: list[Tensor], how: Run) -> tuple[Tensor, Tensor | None]:
+    """Mean over seeds (or a drawer's own estimate), and standard deviation if there is one to tell."""
+    samples = how.samples
+    if samples > 1 and isinstance(method, Drawer):
+        method = cast(Method, Drawing(method, samples))
+        samples = 1
+    if samples == 1 or not method.card.stochastic:
+        result = run_adapted(method, sources, how, Random(how.seed))
+        if isinstance(result, Spread):
+            return result.mean, result.std
+        return result, torch.zeros_like(result[:, :1]) if samples > 1 else None
+    draws = []
+    for index in track(range(samples), "samples"):
+        draw = run_adapted(method, sources, how, Random(how.seed + index))
+        draws.append(draw.mean if isinstance(draw, Spread) else draw)
+    stacked = torch.stack(draws)
+    return stacked.mean(dim=0), stacked.std(dim=0).mean(dim=1, keepdim=True)
+
+
+def _tensor(image: Image, device: str) -> Tensor:
+    finite = np.nan_to_num(image.pixels, nan=0.0, posinf=1.0, neginf=0.0)
+    return torch.from_numpy(np.ascontiguousarray(finite))[None].to(device)
+
+
+def _image(tensor: Tensor, affine: np.ndarray[Any, np.dtype[np.float64]]) -> Image:
+    return Image(tensor[0].float().cpu().numpy(), affine=affine, modality=Modality.OTHER, origin="fused")
+
+
+def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[str]) -> dict[str, Any]:
+    import dataclasses
+    import hashlib
+
+    from trifuse.core.version import __version__
+
+    plugin = origin(method.card.name)
+    return {
+        "trifuse": __version__,
+        "method": method.card.name,
+        **({} if plugin == OURS else {"plugin": plugin}),
+        "options": {f.name: getattr(method, f.name) for f in dataclasses.fields(method)},  # type: ignore[arg-type]
+        "settings": {name: value for name, value in vars(how).items() if name not in ("samples", "seed", "options")},
+        "samples": how.samples,
+        "seed": how.seed,
+        "sources": [
+            {
+                "modality": image.modality.value,
+                "size": list(image.space),
+                "channels": image.channels,
+                "window": list(image.window),
+                "units": image.units,
+                "sha256": hashlib.sha256(np.ascontiguousarray(image.native()).tobytes()).hexdigest(),
+            }
+            for image in images
+        ],
+        "notes": notes,
+    }

@@ -1,0 +1,177 @@
+"""Run: how sources are fused, each setting written down once.
+
+`fuse`, `compare`, the command line and benchmark recipes take their options from the fields of `Run`: a new setting is
+one field here and what acts on it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args, get_type_hints
+
+from trifuse.align.grid import Registration
+from trifuse.core.errors import OptionError
+from trifuse.core.registry import hint
+
+Upsample = Literal["before", "after"]
+Upsampler = Literal["bicubic", "source-sr", "sr3"]
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is to be known of a field of `Run` beside its name, type and default.
+
+    Attributes:
+        help: what it means, in a sentence without its end.
+        choices: the values there are, or () where others decide.
+        at_least, at_most: bounds of a number.
+        from_one: whether people count it from 1 on the command line, where programs count from 0.
+        flags: its names on the command line, where they are not `--name`.
+        metavar: what stands for its value there.
+        parse: makes its value of the texts given there, for settings that may be given several times.
+    """
+
+    help: str
+    choices: tuple[Any, ...] = ()
+    at_least: int | None = None
+    at_most: int | None = None
+    from_one: bool = False
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    parse: Callable[[Sequence[str]], Any] | None = None
+
+
+def about(help: str, **traits: Any) -> dict[str, Setting]:
+    """Metadata of a field of `Run`; `traits` are the further attributes of `Setting`."""
+    return {"setting": Setting(help=help, **traits)}
+
+
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """`["clarity=detail"]` as a mapping.
+
+    Raises:
+        OptionError: if one has no "=".
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise OptionError(f"--option {text!r} is not NAME=VALUE; for example --option clarity=detail")
+        found[name.strip()] = value.strip()
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How sources are fused: everything but the sources and the method.
+
+    Raises:
+        OptionError: a value is not known or out of range.
+    """
+
+    scale: int = field(default=1, metadata=about("Magnification: 1, 2, 4 or 8", choices=(1, 2, 4, 8)))
+    register: Registration = field(
+        default="none",
+        metadata=about(
+            "Bring all sources onto the grid of the reference: by their headers alone (resample) or registered; none "
+            "demands that they share one",
+            choices=get_args(Registration),
+        ),
+    )
+    reference: int = field(default=0, metadata=about("Which source's grid the result has", at_least=0, from_one=True))
+    samples: int = field(
+        default=1,
+        metadata=about(
+            "Draw this many results; more than one give the estimate and the standard deviation at every pixel",
+            at_least=1,
+        ),
+    )
+    seed: int = field(default=0, metadata=about("Seed of all random numbers; sample i has the seed + i", at_least=0))
+    upsample: Upsample = field(
+        default="before",
+        metadata=about(
+            "Where a method lacks the scale: upsample the sources before fusing, or the result after",
+            choices=get_args(Upsample),
+        ),
+    )
+    upsampler: Upsampler = field(
+        default="bicubic",
+        metadata=about(
+            "What magnifies then: bicubic, our one-pass network (source-sr), or the diffusion model SR3 (sr3)",
+            choices=get_args(Upsampler),
+        ),
+    )
+    axis: int = field(default=2, metadata=about("Axis along which 2D methods slice a volume", at_least=0, at_most=2))
+    workers: int = field(
+        default=0,
+        metadata=about(
+            "Slices of a volume that a 2D method fuses at a time, one core each; 0 takes all cores (OMP_NUM_THREADS). "
+            "The result is the same for any number",
+            at_least=0,
+        ),
+    )
+    precision: Precision = field(
+        default="fp32",
+        metadata=about("bf16 is faster on processors and GPUs that have it", choices=get_args(Precision)),
+    )
+    device: str = field(default="cpu", metadata=about("Where networks compute: cpu, cuda, cuda:1, mps ..."))
+    options: Mapping[str, Any] = field(
+        default_factory=dict,
+        metadata=about(
+            "An option of the method; see `trifuse methods M`",
+            flags=("--option", "-O"),
+            metavar="NAME=VALUE",
+            parse=pairs,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check(each.name, getattr(self, each.name), each.metadata["setting"], whole=each.type == "int")
+        if self.seed >= 2**32 - self.samples:
+            raise OptionError(f"seed {self.seed} is out of range; give 0 to {2**32 - self.samples - 1}")
+
+    def changed(self, **changes: Any) -> Run:
+        """The same with other values; None leaves one as it is.
+
+        Raises:
+            OptionError: there is no such setting, or not such a value.
+        """
+        known = [each.name for each in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise OptionError(f"there is no setting {name!r}; {hint(name, known)}")
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+SETTINGS: dict[str, Setting] = {each.name: each.metadata["setting"] for each in fields(Run)}
+"""What is to be known of each field of `Run`."""
+
+TYPES: dict[str, Any] = get_type_hints(Run)
+"""Types of the fields of `Run`."""
+
+
+def _check(name: str, value: Any, known: Setting, *, whole: bool) -> None:
+    if known.choices and value not in known.choices:
+        raise OptionError(f"{name} {value!r} is not known; choose {', '.join(map(str, known.choices))}")
+    if not whole:
+        return
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise OptionError(f"{name} {value!r} is no whole number") from None
+    least, most = known.at_least, known.at_most
+    if (least is not None and number < least) or (most is not None and number > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        raise OptionError(f"{name} {value!r} is out of range; give {bounds}")
+
+
+def _described() -> str:
+    counted = {name: ", counted from 0" if known.from_one else "" for name, known in SETTINGS.items()}
+    return "\n".join(f"        {name}: {known.help}{counted[name]}." for name, known in SETTINGS.items())
+
+
+Run.__doc__ = str(Run.__doc__).replace("    Raises:", f"    Attributes:\n{_described()}\n\n    Raises:")
