@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from trifuse.align.grid import lps
-from trifuse.align.itk import itk_image, itk_values, resampled
+from trifuse.align.itk import resampled
 from trifuse.core.image import Image, Modality
+from trifuse.core.itk import itk_image, itk_values
 
 
 @st.composite

@@ -1,7 +1,4 @@
-"""Between arrays with an affine and SimpleITK images, and linear resampling from one grid to another.
-
-SimpleITK counts millimetres in LPS and the axes of an array backwards; here is the one place that knows it.
-"""
+"""Linear resampling from one grid to another, through SimpleITK."""
 
 from __future__ import annotations
 
@@ -15,25 +12,7 @@ from scipy import ndimage
 
 from trifuse.align.grid import Matrix
 from trifuse.core.image import Image, Modality
-
-
-def itk_image(values: NDArray[Any], matrix: Matrix) -> sitk.Image:
-    """SimpleITK image of `values` (indexed as `matrix` says) with `matrix` (d + 1, d + 1): indices -> its space.
-
-    SimpleITK counts the last axis of an array first, so the axes are turned round; index (i, j, k) stays (i, j, k).
-    """
-    dims = values.ndim
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T))
-    spacing = np.linalg.norm(matrix[:dims, :dims], axis=0)
-    image.SetSpacing([float(s) for s in spacing])
-    image.SetOrigin([float(x) for x in matrix[:dims, dims]])
-    image.SetDirection([float(x) for x in (matrix[:dims, :dims] / spacing).ravel()])
-    return image
-
-
-def itk_values(image: sitk.Image) -> NDArray[Any]:
-    """Values of a scalar SimpleITK image, axes in the order of its indices; the inverse of `itk_image`."""
-    return np.asarray(sitk.GetArrayFromImage(image).T)
+from trifuse.core.itk import itk_image, itk_values
 
 
 def resampled(image: Image, grid: Image, transform: sitk.Transform, source: Matrix, target: Matrix) -> Image:

@@ -24,10 +24,12 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from trifuse.align.grid import Matrix, Registration, grid_table, lps
-from trifuse.align.itk import itk_image, resampled
+from trifuse.align.itk import resampled
 from trifuse.align.similarity import Pair, Picture, itk_pair, mutual_information, region_of
+from trifuse.core.colour import LUMA
 from trifuse.core.errors import GridError, RegistrationWarning
 from trifuse.core.image import Image
+from trifuse.core.itk import itk_image
 from trifuse.core.progress import track
 
 COARSEST_CELLS = 5
@@ -44,9 +46,6 @@ KEPT_OVERLAP = 0.7
 
 LARGEST_TILT = 10.0
 """Degrees between two slices up to which they are taken for one plane."""
-
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""ITU-R BT.601."""
 
 STAGES: dict[str, list[tuple[str, int]]] = {
     "rigid": [("rigid", 4), ("rigid", 2), ("rigid", 1)],
@@ -171,7 +170,7 @@ def _world(grid: Image) -> Matrix:
 def _picture(image: Image, world: Matrix, grid: Image) -> tuple[Picture, float]:
     """What an image is registered by, and its distance in mm from the plane of the grid (0 for volumes)."""
     values = np.nan_to_num(image.pixels, nan=0.0, posinf=1.0, neginf=0.0)
-    grey = values[0] if image.channels == 1 else np.tensordot(LUMA, values, axes=1)
+    grey = values[0] if image.channels == 1 else np.tensordot(np.array(LUMA, np.float32), values, axes=1)
     matrix = world @ image.affine
     if image.dims == 3:
         return Picture(grey, matrix), 0.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from trifuse.align.grid import Matrix
-from trifuse.align.itk import itk_image, itk_values
+from trifuse.core.itk import itk_image, itk_values
 
 SEED = 20091
 """Of the random sampling: equal images give equal registrations."""

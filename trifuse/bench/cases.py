@@ -6,7 +6,6 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from PIL import Image as Pillow
 from trifuse import io
 from trifuse.bench.recipe import Cases
 from trifuse.core import resize
+from trifuse.core.colour import LUMA
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image, scaled_affine
 
@@ -91,7 +91,7 @@ def prepared(image: Image, prepare: str) -> Image:
     """
     if prepare == "none":
         return image
-    grey = image.pixels[0] if image.channels == 1 else np.tensordot([0.299, 0.587, 0.114], image.pixels, axes=1)
+    grey = image.pixels[0] if image.channels == 1 else np.tensordot(LUMA, image.pixels, axes=1)
     if grey.shape != (576, 576):
         grey = _torch_bicubic(grey.astype(np.float32), (576, 576))
     low, high = float(grey.min()), float(grey.max())
@@ -119,14 +119,18 @@ def smaller(image: Image, scale: int) -> Image:
         return image
     if image.dims != 2 or any(n % scale for n in image.space):
         raise OptionError(f"{image.origin}: sides {image.space} cannot be divided by {scale}")
-    eight_bit: NDArray[Any] = np.floor(image.pixels * 255 + 0.5).clip(0, 255).astype(np.uint8)
     height, width = image.space
-    less = resize.pillow(eight_bit, (height // scale, width // scale))
+    less = resize.pillow(_eight_bit(image), (height // scale, width // scale))
     affine = scaled_affine(image.affine, (1 / scale, 1 / scale))
     return Image.from_native(less, window=(0, 255), affine=affine, modality=image.modality, origin=image.origin)
 
 
 def to_pillow(image: Image) -> Pillow.Image:
     """An 8-bit picture of an image, for pages."""
-    levels = np.floor(image.pixels * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    levels = _eight_bit(image)
     return Pillow.fromarray(levels[0] if image.channels == 1 else np.moveaxis(levels, 0, -1))
+
+
+def _eight_bit(image: Image) -> NDArray[np.uint8]:
+    levels: NDArray[np.uint8] = np.floor(image.pixels * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    return levels

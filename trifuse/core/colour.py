@@ -12,27 +12,33 @@ The conversions that the papers use:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ColourSpace = Literal["ycbcr", "yuv"]
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in the luma of ITU-R BT.601, which both conversions share."""
+
 MATRICES: dict[str, list[list[float]]] = {
     "ycbcr": [
-        [0.299, 0.587, 0.114],
+        [*LUMA],
         [-0.299 / 1.772, -0.587 / 1.772, 0.886 / 1.772],
         [0.701 / 1.402, -0.587 / 1.402, -0.114 / 1.402],
     ],
-    "yuv": [[0.299, 0.587, 0.114], [-0.147, -0.289, 0.436], [0.615, -0.515, -0.100]],
+    "yuv": [[*LUMA], [-0.147, -0.289, 0.436], [0.615, -0.515, -0.100]],
 }
 """RGB -> (luma, two chroma components), one row each."""
 
 
 def split(rgb: Tensor, space: ColourSpace = "ycbcr") -> tuple[Tensor, Tensor]:
     """Luma `(B, 1, *space)` and chroma `(B, 2, *space)` of RGB `(B, 3, *space)`; grey has chroma 0."""
+    import torch
+
     if rgb.shape[1] == 1:
         return rgb, rgb.new_zeros(rgb.shape[0], 2, *rgb.shape[2:])
     matrix = torch.tensor(MATRICES[space], dtype=rgb.dtype, device=rgb.device)
@@ -42,6 +48,8 @@ def split(rgb: Tensor, space: ColourSpace = "ycbcr") -> tuple[Tensor, Tensor]:
 
 def join(luma: Tensor, chroma: Tensor, space: ColourSpace = "ycbcr") -> Tensor:
     """RGB `(B, 3, *space)` from luma and chroma, not clipped; the inverse of `split`."""
+    import torch
+
     matrix = torch.from_numpy(np.linalg.inv(np.array(MATRICES[space]))).to(luma)
     return torch.einsum("ij,bj...->bi...", matrix, torch.cat([luma, chroma], dim=1))
 
@@ -53,6 +61,8 @@ def merge_chroma(chromas: Sequence[Tensor]) -> Tensor:
 
     Source: Prabhakar et al., DeepFuse, ICCV 2017, eq. 3, which the fusion literature follows.
     """
+    import torch
+
     if len(chromas) == 1:
         return chromas[0]
     stacked = torch.stack(list(chromas))

@@ -108,13 +108,15 @@ class Registry(Generic[T]):
         return found
 
 
-def hint(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that does not exist: the nearest that does, or all."""
+def hint(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """What to say of a name that does not exist: the nearest that does; else all, or `otherwise`."""
     from difflib import get_close_matches
 
     known = list(known)
     near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there are: {', '.join(known)}" if otherwise is None else otherwise
 
 
 def _order(point: EntryPoint) -> tuple[str, str]:

@@ -83,29 +83,29 @@ def to_itk(image: Image) -> Any:
     Raises:
         InputError: if the affine is sheared, which ITK cannot hold.
     """
-    import SimpleITK
+    from trifuse.core.itk import itk_image
 
     values = levels(image.pixels, 8) if image.channels == 3 else image.native().astype(np.float32)
     lps = LPS_TO_RAS @ image.affine
+    matrix = lps[: image.dims + 1, : image.dims + 1].copy()
+    matrix[:-1, -1], matrix[-1] = lps[: image.dims, 3], [0] * image.dims + [1]
     if image.dims == 2:  # rows are the second axis of ITK
-        made = SimpleITK.GetImageFromArray(np.ascontiguousarray(np.moveaxis(values, 0, -1)), isVector=True)
-        axes = lps[:2, [1, 0]]
-        spacing = np.linalg.norm(axes, axis=0)
-        if spacing.min() < 0.99 * np.linalg.norm(lps[:3, :2], axis=0).min():
+        matrix[:2, :2] = lps[:2, [1, 0]]
+        values = values.swapaxes(1, 2)
+        if _spacing(matrix).min() < 0.99 * np.linalg.norm(lps[:3, :2], axis=0).min():
             raise InputError(
                 f"{image.origin}: a slice that is not axial has no place in a 2D ITK image; give a 3D volume"
             )
-    else:
-        made = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.transpose(3, 2, 1, 0)), isVector=True)
-        axes = lps[:3, :3]
-        spacing = np.linalg.norm(axes, axis=0)
-    direction = axes / spacing
-    if not np.allclose(direction.T @ direction, np.eye(len(spacing)), atol=1e-4):
+    direction = matrix[:-1, :-1] / _spacing(matrix)
+    if not np.allclose(direction.T @ direction, np.eye(image.dims), atol=1e-4):
         raise InputError(f"{image.origin}: a sheared grid has no place in an ITK image; resample it first")
-    made.SetSpacing(spacing.tolist())
-    made.SetDirection(direction.ravel().tolist())
-    made.SetOrigin(lps[: len(spacing), 3].tolist())
-    return made if image.channels == 3 else SimpleITK.VectorIndexSelectionCast(made, 0)
+    return itk_image(np.moveaxis(values, 0, -1) if image.channels == 3 else values[0], matrix)
+
+
+def _spacing(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Length of the steps along each axis of a `(d + 1, d + 1)` matrix."""
+    steps: NDArray[np.float64] = np.linalg.norm(matrix[:-1, :-1], axis=0)
+    return steps
 
 
 def _from_numpy(array: NDArray[Any], origin: str = "array") -> Image:

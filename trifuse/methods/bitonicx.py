@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trifuse.core import colour, cores
+from trifuse.core.levels import levels
 from trifuse.core.progress import track
 from trifuse.core.random import Random
 from trifuse.filters.bitonic import Bitonic, bitonic
@@ -32,8 +33,6 @@ Result = TypeVar("Result")
 
 LAYERING = Bitonic(threshold=3.0)
 """The published setting: a threshold beyond the grey range, so that only the guide decides, in 31x31 windows."""
-
-EIGHT_BIT_TOLERANCE = 1e-4
 
 
 class GreyFusion(NamedTuple):
@@ -237,12 +236,8 @@ def _both(function: Callable[[Plane], Result], first: Plane, second: Plane) -> t
 
 def _exact(source: Tensor) -> list[Tensor]:
     """The images of a batch in float64 without NaN; 8-bit levels become exact again after their way as float32."""
-    images = []
-    for image in torch.nan_to_num(source.detach().double().cpu(), nan=0.0, posinf=1.0, neginf=0.0):
-        levels = torch.round(image * 255)
-        eight_bit = bool(((image * 255 - levels).abs() <= EIGHT_BIT_TOLERANCE).all())
-        images.append(levels / 255 if eight_bit else image)
-    return images
+    finite = torch.nan_to_num(source.detach().double().cpu(), nan=0.0, posinf=1.0, neginf=0.0)
+    return [levels(image) for image in finite]
 
 
 def _single(exact: Tensor) -> Tensor:

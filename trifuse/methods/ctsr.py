@@ -16,9 +16,9 @@ from torch import Tensor
 
 from trifuse.core import colour
 from trifuse.core.errors import WeightsError
+from trifuse.core.levels import levels, single
 from trifuse.core.progress import track
 from trifuse.core.random import Random
-from trifuse.filters.levels import levels, single
 from trifuse.methods.base import Card, method
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from trifuse.core.colour import LUMA
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.progress import track
 from trifuse.core.random import Random
@@ -33,8 +34,6 @@ TEXTURE = 4 / 255
 
 CLEAN = 1 / 255
 """Noise below which a source is taken as it is: half a step of 8 bits either way."""
-
-LUMA = (0.299, 0.587, 0.114)
 
 NOTES = """
 variant=corrected (default) has two layers. Sources may be noisy: y_k = s_k + Laplace noise. A noisy picture is a state

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.colour import LUMA
 from trifuse.core.errors import InputError, OptionError, WeightsError
+from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, prior_like
 from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
-from trifuse.filters.levels import levels
 from trifuse.filters.palm import Array
 from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, method, own_range
@@ -44,9 +45,6 @@ MULTIPLE = 32
 
 OURS = "brain-prior"
 """The default prior, which the published program does not know."""
-
-LUMA = (0.299, 0.587, 0.114)
-"""Of R, G and B, by which the published program writes the last step."""
 
 STEPS, PUBLISHED_STEPS = 4, 200
 """Reverse steps of the two variants."""

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trifuse.core.levels import levels
 from trifuse.core.random import Random
-from trifuse.filters.levels import levels
 from trifuse.methods.base import Card, method
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from trifuse.core.colour import LUMA
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, method, own_range
 from trifuse.nets.state import trained
@@ -19,7 +20,7 @@ from trifuse.nets.u2fusion import from_state
 
 Variant = Literal["corrected", "reference"]
 
-TO_YCBCR = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
+TO_YCBCR = (LUMA, (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
 """RGB -> Y, Cb, Cr with chroma centred on 0; the four decimals are the original's."""
 TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.34414, -0.71414), (1.0, 1.772, 0.0))
 """Y, Cb, Cr -> RGB as in the original."""

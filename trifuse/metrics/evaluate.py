@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from trifuse.core.errors import OptionError, PluginError, WeightsError
+from trifuse.core.registry import hint
 from trifuse.metrics import get, resolve
 from trifuse.metrics.base import Case, Metric, Score, case_of, require_same_space
 from trifuse.metrics.pixels import MetricWarning, Pixels, pixels_of
@@ -106,14 +107,12 @@ def _loads(name: str) -> bool:
 
 
 def _suggest_preset(name: str) -> None:
-    from difflib import get_close_matches
-
     try:
         resolve(name)
     except OptionError:
-        near = get_close_matches(name, PRESETS, n=1)
-        if near:
-            raise OptionError(f"no metric or preset is called {name!r}; did you mean {near[0]!r}?") from None
+        suggested = hint(name, PRESETS, otherwise="")
+        if suggested:
+            raise OptionError(f"no metric or preset is called {name!r}; {suggested}") from None
         raise
 
 

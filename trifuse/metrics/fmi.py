@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pywt
 from scipy import fft
 
-from trifuse.metrics.base import MetricCard, Score, metric
+from trifuse.metrics.base import Metric, MetricCard, Score, metric
 from trifuse.metrics.fmi_windows import mean_information
 from trifuse.metrics.gradients import gradients
 from trifuse.metrics.pixels import Array, Pixels
@@ -113,61 +114,16 @@ EDGE = card(
 )
 
 
-@metric(PIXEL)
-def pixel(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of grey levels."""
-    return measured(fused, sources, itself)
+def both(card: MetricCard, feature: Feature) -> tuple[Metric, Metric]:
+    """FMI of a kind of features, and its variant with the original's order effect."""
+    return (
+        metric(card)(partial(measured, feature=feature)),
+        metric(card, "tang")(partial(measured, feature=feature, order_effect=True)),
+    )
 
 
-@metric(PIXEL, "tang")
-def pixel_tang(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of grey levels with the original's order effect."""
-    return measured(fused, sources, itself, order_effect=True)
-
-
-@metric(GRADIENT)
-def gradient(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of horizontal differences."""
-    return measured(fused, sources, horizontal)
-
-
-@metric(GRADIENT, "tang")
-def gradient_tang(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of horizontal differences with the original's order effect."""
-    return measured(fused, sources, horizontal, order_effect=True)
-
-
-@metric(DCT)
-def dct(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of cosine coefficients."""
-    return measured(fused, sources, cosine)
-
-
-@metric(DCT, "tang")
-def dct_tang(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of cosine coefficients with the original's order effect."""
-    return measured(fused, sources, cosine, order_effect=True)
-
-
-@metric(WAVELET)
-def wavelet(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of wavelet coefficients."""
-    return measured(fused, sources, wavelets)
-
-
-@metric(WAVELET, "tang")
-def wavelet_tang(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of wavelet coefficients with the original's order effect."""
-    return measured(fused, sources, wavelets, order_effect=True)
-
-
-@metric(EDGE)
-def edge(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of edge maps."""
-    return measured(fused, sources, edge_map)
-
-
-@metric(EDGE, "tang")
-def edge_tang(fused: Pixels, sources: Sequence[Pixels]) -> Score:
-    """FMI of edge maps with the original's order effect."""
-    return measured(fused, sources, edge_map, order_effect=True)
+pixel, pixel_tang = both(PIXEL, itself)
+gradient, gradient_tang = both(GRADIENT, horizontal)
+dct, dct_tang = both(DCT, cosine)
+wavelet, wavelet_tang = both(WAVELET, wavelets)
+edge, edge_tang = both(EDGE, edge_map)
