@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -119,3 +120,37 @@ def test_what_cannot_be_written_is_refused_before_fusing(  # type: ignore[no-unt
     assert words in printed
     assert len(printed.strip().splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "wanted", [["-o", "in/t1.png"], ["-o", "link.png"], ["-o", "f.png", "--picture", "in/../in/t2.png"]]
+)
+def test_no_source_is_replaced(run, pictures: list[Path], tmp_path: Path, wanted: list[str]) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "link.png").symlink_to(pictures[1])
+    before = [path.read_bytes() for path in pictures]
+    code, printed = run("fuse", *pictures, *(one if one.startswith("-") else tmp_path / one for one in wanted))
+    assert code == 2
+    assert "which it would replace" in printed
+    mean = pictures[0].rename(pictures[0].with_name("mean.png"))
+    code, printed = run("compare", mean, pictures[1], "-o", mean.parent, "--methods", "mean")
+    assert code == 2
+    assert "is source 1" in printed
+    assert [mean.read_bytes(), pictures[1].read_bytes()] == before
+
+
+def test_windows_are_given_for_each_source(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ct = np.array([[-1000, 0], [40, 80]], np.int16)
+    pet = np.array([[0, 3], [6, 80]], np.float32)
+    for name, values in (("ct", ct), ("pet", pet)):
+        nib.save(nib.Nifti1Image(values[..., None], np.diag([1.0, 1, 3, 1])), tmp_path / f"{name}.nii")
+    sources, out = [tmp_path / "ct.nii", tmp_path / "pet.nii"], tmp_path / "f.nii"
+    code, _ = run("fuse", *sources, "-o", out, "-m", "max", "--window", "brain", "--window", "2=0:6")
+    assert code == 0
+    assert np.allclose(nib.load(out).get_fdata()[..., 0], [[0, 0.5], [1, 1]])
+    told = json.loads(out.with_name("f.nii.json").read_text())
+    assert [source["window"] for source in told["sources"]] == [[0, 80], [0, 6]]
+    assert "source 2: shown from 0 to 6, as asked for: 0:6" in told["notes"]
+    code, printed = run("fuse", *sources, "-o", out, "--window", "2=brain")
+    assert (code, "window brain is in HU" in printed) == (2, True)
+    code, printed = run("evaluate", out, "-s", sources[0], "-s", sources[1], "-m", "mae", "--window", "1=0:80")
+    assert code == 0

@@ -36,3 +36,21 @@ def test_a_list_that_cannot_be_read_writes_nothing(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["prepare", str(tmp_path / "none.csv"), "-o", str(tmp_path / "out")])
     assert isinstance(result.exception, InputError)
     assert not (tmp_path / "out").exists()
+
+
+def test_windows_stand_for_normalisation_and_sources_stay(tmp_path: Path) -> None:
+    mr_series(tmp_path / "t1")
+    pet_series(tmp_path / "pet")
+    listed = table(tmp_path / "l.csv", "a,p,train,t1,pet")
+    arguments = ["--spacing", "5", "--units", "native", "--window", "pet=0:5000", "--json"]
+    result = CliRunner().invoke(app, ["prepare", str(listed), "-o", str(tmp_path / "out"), *arguments])
+    assert result.exit_code == 0, result.stderr
+    record = json.loads((tmp_path / "out" / "records" / "a.json").read_text())
+    assert record["sources"][1]["window"] == [0, 5000]
+    assert record["sources"][0]["window"] != [0, 5000]
+    assert any("as asked for: 0:5000" in note for note in record["sources"][1]["notes"])
+    again = table(tmp_path / "m.csv", "a,p,train,out/images/a/t1.nii.gz,out/images/a/pet.nii.gz")
+    result = CliRunner().invoke(app, ["prepare", str(again), "-o", str(tmp_path / "out")])
+    assert isinstance(result.exception, InputError)
+    assert "written anew" in str(result.exception)
+    assert (tmp_path / "out" / "images" / "a" / "t1.nii.gz").is_file()

@@ -11,6 +11,7 @@ from trifuse import engines
 from trifuse.core.errors import InputError, TrifuseError
 from trifuse.engines import Local
 from trifuse.io import formats
+from trifuse.io.many import read_all
 from trifuse.metrics.images import evaluate
 
 
@@ -24,6 +25,7 @@ class Job:
     reference: Path | None
     metrics: str | tuple[str, ...]
     colour: str
+    windows: tuple[str, ...] = ()
 
 
 def evaluate_folder(
@@ -34,6 +36,7 @@ def evaluate_folder(
     *,
     colour: str = "luma",
     workers: int = 1,
+    windows: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """One row per fused picture: `case`, its scores, or `error` where it could not be measured.
 
@@ -43,6 +46,7 @@ def evaluate_folder(
         reference: folder of ground truths, likewise.
         metrics, colour: see `trifuse.evaluate`.
         workers: processes.
+        windows: of the sources, see `trifuse.core.window.shown`.
 
     Raises:
         InputError: if a folder is missing or holds no image, or a fused picture has no partner in another folder.
@@ -56,7 +60,7 @@ def evaluate_folder(
             raise InputError(f"{folder}: no partner for {missing[0]} ({len(missing)} missing); name the files alike")
     chosen = metrics if isinstance(metrics, str) else tuple(metrics)
     jobs = [
-        Job(name, path, tuple(found[name] for found in partners), truths.get(name), chosen, colour)
+        Job(name, path, tuple(found[name] for found in partners), truths.get(name), chosen, colour, tuple(windows))
         for name, path in sorted(pictures.items())
     ]
     return engines.each(measure, jobs, Local(workers), "pictures")
@@ -65,7 +69,8 @@ def evaluate_folder(
 def measure(job: Job) -> dict[str, Any]:
     """Scores of one picture, or its error."""
     try:
-        scores = evaluate(job.fused, job.sources, job.reference, job.metrics, colour=job.colour)
+        sources = read_all(job.sources, windows=job.windows)
+        scores = evaluate(job.fused, sources, job.reference, job.metrics, colour=job.colour)
     except TrifuseError as error:
         return {"case": job.name, "error": str(error)}
     return {"case": job.name, **scores}

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from trifuse.core.registry import OURS
+from trifuse.fusion.settings import SETTINGS
 
 Sources = Annotated[
     list[Path],
@@ -43,6 +44,10 @@ SeriesChoice = Annotated[
 ]
 AllowGaps = Annotated[
     bool, typer.Option("--allow-gaps", help="Resample DICOM slices at uneven distances onto even ones.")
+]
+Windows = Annotated[
+    list[str] | None,
+    typer.Option("--window", metavar="N=RANGE", help=f"{SETTINGS['window'].help}."),
 ]
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into; made if it is not there.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]

@@ -55,9 +55,11 @@ def compare(
 
       trifuse compare ct.png mr.png -o comparison --methods mean,laplacian,bitonicx --metrics vif,ssim,qabf
     """
+    from trifuse.core.files import check_spares
     from trifuse.fusion import compare as comparison
     from trifuse.io.many import read_all
 
+    check_spares(_outputs(output), sources)
     with progress(quiet=json):
         result = comparison.compare(
             read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps),
@@ -78,6 +80,14 @@ def compare(
 def names(text: str) -> list[str]:
     """`"a, b"` as a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _outputs(folder: Path) -> list[Path]:
+    """What may be written into the folder."""
+    from trifuse import methods
+
+    pictures = [folder / f"{name}{suffix}" for name in methods.names() for suffix in (".nii.gz", ".png")]
+    return [*pictures, *(folder / name for name in ("contact-sheet.png", "metrics.md", "metrics.csv"))]
 
 
 def show(result: Comparison) -> None:

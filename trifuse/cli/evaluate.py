@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import AllowGaps, Frames, Json, SeriesChoice, Units, answer, progress, say, table
+from trifuse.cli.common import AllowGaps, Frames, Json, SeriesChoice, Units, Windows, answer, progress, say, table
 
 
 def evaluate(
@@ -33,6 +33,7 @@ def evaluate(
     series: SeriesChoice = None,
     allow_gaps: AllowGaps = False,
     units: Units = "native",
+    window: Windows = None,
     json: Json = False,
 ) -> None:
     """Measure a fused image against its sources, a ground truth, or both; or a whole folder of them.
@@ -60,12 +61,19 @@ def evaluate(
     names = metrics if "," not in metrics else [name.strip() for name in metrics.split(",") if name.strip()]
     chosen = bool(frame or series)
     if fused.is_dir() and all(path.is_dir() for path in source or []) and not chosen:
-        _folder(fused, source or [], reference, names, colour, workers, json)
+        _folder(fused, source or [], reference, names, colour, workers, window or [], json)
         return
     from trifuse.io.many import read_all
     from trifuse.metrics.images import evaluate as measure
 
-    read = read_all(source or [], frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps)
+    read = read_all(
+        source or [],
+        frames=frame or (),
+        series=series or (),
+        units=units,
+        allow_gaps=allow_gaps,
+        windows=window or (),
+    )
     scores = measure(fused, sources=read, reference=reference, metrics=names, colour=colour)
     if json:
         answer(scores)
@@ -80,12 +88,13 @@ def _folder(
     metrics: str | list[str],
     colour: str,
     workers: int,
+    windows: list[str],
     json: bool,
 ) -> None:
     from trifuse.bench.folder import evaluate_folder
 
     with progress(quiet=json):
-        rows = evaluate_folder(fused, sources, reference, metrics, colour=colour, workers=workers)
+        rows = evaluate_folder(fused, sources, reference, metrics, colour=colour, workers=workers, windows=windows)
     done = [row for row in rows if "error" not in row]
     failed = [row for row in rows if "error" in row]
     if json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,14 +75,17 @@ def fuse(
 
       trifuse fuse study/ study/ -o fused.nii.gz --series 1:CT --series 2:7 --frame 2:mean --register resample
 
+      trifuse fuse ct/ pet/ -o fused.nii.gz --register resample --units suv --window 1=soft-tissue --window 2=0:6
+
       trifuse fuse mr/ pet/ -o fused.dcm --register rigid --keep-patient mr/
     """
     from trifuse import fusion, report
+    from trifuse.core.window import shown
     from trifuse.io.many import read_all
     from trifuse.report import cine
 
     wanted = Outputs(output, keep_patient, picture, gif)
-    wanted.check()
+    wanted.check(sources=sources)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = {**run.options, **{name: value for name, value in shortcuts.items() if value is not None}}
     read = read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps)
@@ -95,7 +99,7 @@ def fuse(
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:
-        named = [(path.name, source) for path, source in zip(sources, read, strict=True)]
+        named = [(path.name, source) for path, source in zip(sources, shown(read, run.window), strict=True)]
         written["picture"] = report.contact_sheet([*named, (f"fused: {method}", fused)], picture, crosshair=True)
     if json:
         answer({"written": written, "provenance": fused.provenance})
@@ -117,10 +121,14 @@ class Outputs:
     picture: Path | None
     gif: Path | None
 
-    def check(self, dims: int | None = None) -> None:
-        """Raises what writing would raise about names and places, for pictures (2), volumes (3) or either (None)."""
+    def check(self, dims: int | None = None, sources: Sequence[Path] = ()) -> None:
+        """Raises what writing would raise about names and places, for pictures (2), volumes (3) or either (None).
+
+        No source may be replaced.
+        """
         from trifuse import io, report
         from trifuse.core.errors import OptionError
+        from trifuse.core.files import check_spares
         from trifuse.report import cine
 
         io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient)
@@ -131,6 +139,7 @@ class Outputs:
         named = [path.absolute() for path in (self.fused, self.picture, self.gif) if path is not None]
         if len(set(named)) < len(named):
             raise OptionError("--output, --picture and --gif name the same file; give each its own name")
+        check_spares([*named, *_uncertainty_paths(self.fused)], sources)
 
 
 def _write_uncertainty(uncertainty: Image, output: Path, samples: int) -> dict[str, Path]:
@@ -139,17 +148,25 @@ def _write_uncertainty(uncertainty: Image, output: Path, samples: int) -> dict[s
     Their values are small: formats with a window (NIfTI, DICOM) get one that ends at the largest; PNG has none.
     """
     from trifuse import io, report
-    from trifuse.core.files import beside
 
-    target = beside(output, "-uncertainty")
-    if io.most_bits(target) == 8:
-        target = target.with_suffix(".png")
+    target, picture = _uncertainty_paths(output)
     largest = float(uncertainty.pixels.max())
     exact = uncertainty.windowed(0, largest) if largest > 0 and io.keeps_units(target) else uncertainty
-    picture = beside(output.with_name(output.name.removesuffix(".gz")), "-uncertainty-map").with_suffix(".png")
     levels = uncertainty.with_pixels(uncertainty.pixels * 255)
     label = f"standard deviation over {samples} samples, grey levels of 255"
     return {
         "uncertainty": io.write(exact, target, bits=io.most_bits(target)),
         "uncertainty_map": report.map_sheet(levels, picture, label=label),
     }
+
+
+def _uncertainty_paths(output: Path) -> tuple[Path, Path]:
+    """Where the standard deviations and their map go, beside the result."""
+    from trifuse import io
+    from trifuse.core.files import beside
+
+    target = beside(output, "-uncertainty")
+    if io.most_bits(target) == 8:
+        target = target.with_suffix(".png")
+    picture = beside(output.with_name(output.name.removesuffix(".gz")), "-uncertainty-map").with_suffix(".png")
+    return target, picture

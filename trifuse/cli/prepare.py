@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import Folder, Json, answer, progress, say
+from trifuse.cli.common import Folder, Json, Windows, answer, progress, say
 
 
 def prepare(
@@ -43,6 +43,7 @@ def prepare(
     frame: Annotated[
         Literal["mean"] | None, typer.Option(help="mean averages 4D and dynamic images; they are refused otherwise.")
     ] = None,
+    window: Windows = None,
     val: Annotated[float, typer.Option(help="Share of the patients for validation, if the list has no split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the patients for testing, if the list has no split.")] = 0.0,
     workers: Annotated[int, typer.Option(min=1, help="Studies worked on at once, one process each.")] = 1,
@@ -79,6 +80,7 @@ def prepare(
         normalise=normalise,
         units=units,
         average=frame == "mean",
+        windows=tuple(window or ()),
         val=val,
         test=test,
     )

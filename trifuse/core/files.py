@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,21 @@ def check_place(path: Path) -> None:
         raise InputError(f"{origin}: cannot be written ({there.name} is no folder); choose another folder or name")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"{origin}: cannot be written (no right to write there); choose another folder")
+
+
+def check_spares(outputs: Iterable[Path], sources: Sequence[Path]) -> None:
+    """Refuses outputs that would replace a source, however the two are spelled.
+
+    Raises:
+        InputError: if one would.
+    """
+    for output in outputs:
+        for number, source in enumerate(sources, start=1):
+            with contextlib.suppress(OSError, ValueError):
+                if output.exists() and source.exists() and output.samefile(source):
+                    raise InputError(
+                        f"{one_line(output)}: is source {number}, which it would replace; choose another name"
+                    )
 
 
 def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str, Any] | None) -> Path:

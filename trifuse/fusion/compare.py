@@ -11,6 +11,7 @@ from trifuse.align import align
 from trifuse.core.errors import TrifuseError, WeightsError
 from trifuse.core.image import Image
 from trifuse.core.progress import track
+from trifuse.core.window import shown
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.route import fuse
 from trifuse.fusion.settings import Run
@@ -66,12 +67,12 @@ def compare(
     how = (run or Run()).changed(**settings)
     for name in names or ():
         methods.get(name)
-    images = [Image.of(source) for source in sources]
+    images = shown([Image.of(source) for source in sources], how.window)
     aligned = align(images, reference=how.reference, register=how.register).images
     done = Comparison(aligned, {}, {}, {}, {})
     for name in track(list(names or methods.names()), "methods"):
         try:
-            fused = fuse(aligned, name, run=how.changed(register="none"))
+            fused = fuse(aligned, name, run=how.changed(register="none", window=()))
             done.scores[name] = evaluate(fused, sources=aligned, metrics=metrics)
             done.fused[name] = fused
         except WeightsError as error:

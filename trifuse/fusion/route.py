@@ -22,6 +22,7 @@ from trifuse.core.image import PICTURE_AFFINE, Image, Modality, scaled_affine
 from trifuse.core.progress import track
 from trifuse.core.random import Random
 from trifuse.core.registry import OURS
+from trifuse.core.window import shown
 from trifuse.fusion import memory
 from trifuse.fusion.adapt import adaptations, check_device, magnified
 from trifuse.fusion.adapt import run as run_adapted
@@ -56,7 +57,7 @@ def fuse(
     if len(sources) < 2:
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")
     clock = time.perf_counter()
-    images = [Image.of(source) for source in sources]
+    images = shown([Image.of(source) for source in sources], how.window)
     if how.reference >= len(images):
         raise OptionError(f"reference {how.reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock

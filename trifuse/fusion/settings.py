@@ -82,6 +82,15 @@ class Run:
         ),
     )
     reference: int = field(default=0, metadata=about("Which source's grid the result has", at_least=0, from_one=True))
+    window: Sequence[str] = field(
+        default=(),
+        metadata=about(
+            "Values of source N shown as black and white: 2=0:6 in its own units, 1=1%:99%, or a preset (brain, bone, "
+            "lung, ..., suv6); a modality may stand for N (pet=suv6), or the preset alone",
+            metavar="N=RANGE",
+            parse=tuple,
+        ),
+    )
     samples: int = field(
         default=1,
         metadata=about(

@@ -10,6 +10,7 @@ from typing import Any
 
 from trifuse.core.errors import InputError, NothingToChooseError, OptionError
 from trifuse.core.image import Image
+from trifuse.core.window import shown
 from trifuse.io import read
 from trifuse.io.request import Frame, Units
 
@@ -21,6 +22,7 @@ def read_all(
     series: Sequence[str] = (),
     units: Units = "native",
     allow_gaps: bool = False,
+    windows: Sequence[str] = (),
 ) -> list[Image]:
     """Reads every source.
 
@@ -30,10 +32,11 @@ def read_all(
             source is for all that have several.
         series: which DICOM series, likewise: "2:5" or "5".
         units, allow_gaps: as for `read`.
+        windows: in which window a source is shown: "2=0:6", "ct=brain", "suv6" (see `trifuse.core.window.shown`).
 
     Raises:
-        OptionError: if a choice names no source.
-        InputError: if a source cannot be read, or none has anything to choose from.
+        OptionError: if a choice or a window names no source.
+        InputError: if a source cannot be read, or none has anything to choose from, or is in other units.
     """
     asked = {"frame": per_source(frames, len(paths), "--frame"), "series": per_source(series, len(paths), "--series")}
     for text in [*asked["frame"].own.values(), asked["frame"].common]:
@@ -42,7 +45,7 @@ def read_all(
     for option, choice in asked.items():
         if choice.common is not None and len(choice.refused) == len(paths):
             raise InputError(f"--{option} {choice.common}: no source has anything to choose from: {choice.refused[0]}")
-    return images
+    return shown(images, windows)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,16 +28,7 @@ def upright(image: Image) -> Image:
         return np.ascontiguousarray(np.stack([apply_orientation(channel, turn) for channel in values]))
 
     stored = None if image.stored is None else turned(image.stored)
-    return Image(
-        pixels=turned(image.pixels),  # type: ignore[arg-type]
-        affine=affine,
-        modality=image.modality,
-        window=image.window,
-        stored=stored,
-        origin=image.origin,
-        notes=image.notes,
-        frame_of_reference=image.frame_of_reference,
-    )
+    return replace(image, pixels=turned(image.pixels), affine=affine, stored=stored)  # type: ignore[arg-type]
 
 
 def cubic(image: Image, spacing: float) -> tuple[tuple[int, ...], Matrix]:

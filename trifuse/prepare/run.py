@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trifuse import engines, io
-from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
+from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError, one_line
 from trifuse.core.files import digest, write_text
 from trifuse.core.image import Modality
 from trifuse.core.version import __version__
@@ -87,6 +87,7 @@ def prepare(
     output = Path(output)
     found = listed(Path(studies), settings.sources, keep_names=keep_names)
     manifest.check(found)
+    _check_spares(found, output / "images")
     jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
     missing = [job for job in jobs if not is_done(job)]
     engines.each(work, missing, Local(workers), "studies")
@@ -175,6 +176,16 @@ def _made(job: Job) -> dict[str, Any]:
             for source in sources
         ],
     }
+
+
+def _check_spares(studies: Sequence[Study], images: Path) -> None:
+    """Refuses studies whose files lie where the images go: whole folders are replaced there."""
+    for study in studies:
+        for path in study.sources.values():
+            if images.resolve() in path.resolve().parents:
+                raise InputError(
+                    f"{one_line(path)}: lies in {one_line(images)}, which is written anew; choose another -o"
+                )
 
 
 def _record_path(job: Job) -> Path:

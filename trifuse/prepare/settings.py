@@ -29,6 +29,8 @@ class Settings:
         spacing: side of the cubic voxels in mm; 0 keeps the reference's own grid.
         normalise: see `Normalise`.
         units: see `Units`.
+        windows: "pet=0:6" or "ct=brain", by name or modality (see `trifuse.core.window.shown`): what becomes 0 and 1 of
+            these images in place of `normalise`.
         average: whether the frames of dynamic and 4D images are averaged; they are refused otherwise.
         val, test: shares of the patients held out, where the list of studies names no split.
 
@@ -41,6 +43,7 @@ class Settings:
     spacing: float = 1.0
     normalise: Normalise = "robust"
     units: Units = "auto"
+    windows: tuple[str, ...] = ()
     average: bool = False
     val: float = 0.1
     test: float = 0.0

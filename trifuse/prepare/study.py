@@ -16,6 +16,7 @@ from trifuse.align.itk import resampled
 from trifuse.align.registration import Registered, registered
 from trifuse.core.errors import InputError, UnitsError
 from trifuse.core.image import Image, Modality, guess_modality
+from trifuse.core.window import shown
 from trifuse.io.request import Frame, Units
 from trifuse.prepare.grid import cubic, upright, window_of
 from trifuse.prepare.settings import Register, Settings
@@ -54,17 +55,19 @@ def prepared(sources: Mapping[str, Path], settings: Settings, register: Register
     Raises:
         InputError: if an image cannot be read or is no volume, or two have nothing in common to register.
     """
-    images = {name: _read(name, path, settings) for name, path in sources.items()}
+    native = {name: _read(name, path, settings) for name, path in sources.items()}
+    images = dict(zip(native, shown(list(native.values()), settings.windows, list(native)), strict=True))
+    ends = {name: _ends(image, settings) if image is native[name] else image.window for name, image in images.items()}
     (first, reference), *others = images.items()
     reference = upright(reference)
     grid = _on_cubes(reference, settings.spacing) if settings.spacing else reference
-    made = [_normalised(first, grid, reference, settings, None, ())]
+    made = [_normalised(first, grid, reference, ends[first], None, ())]
     for name, image in others:
         way, reason = _way(image, images[first], register)
         placed, remark = placed_over(image, grid)
         fit = registered(placed, grid, way, label=f"registering {name}")
         notes = tuple(text for text in (reason, remark, *fit.notes()) if text)
-        made.append(_normalised(name, fit.image, image, settings, fit, notes))
+        made.append(_normalised(name, fit.image, image, ends[name], fit, notes))
     return made
 
 
@@ -105,13 +108,23 @@ def _on_cubes(image: Image, spacing: float) -> Image:
     return resampled(image, grid, sitk.Transform(3, sitk.sitkIdentity), lps(image.affine), lps(affine))
 
 
+def _ends(image: Image, settings: Settings) -> tuple[float, float] | None:
+    """The native values that become 0 and 1; None where native values are kept."""
+    return None if settings.normalise == "none" else window_of(image, settings.normalise)
+
+
 def _normalised(
-    name: str, image: Image, source: Image, settings: Settings, fit: Registered | None, notes: tuple[str, ...]
+    name: str,
+    image: Image,
+    source: Image,
+    window: tuple[float, float] | None,
+    fit: Registered | None,
+    notes: tuple[str, ...],
 ) -> Source:
-    """The image on the grid with its values brought to 0..1 by those of the source as it came."""
+    """The image on the grid with the values of its window brought to 0..1."""
     remarks = (*source.notes, *notes)
-    if settings.normalise == "none":
+    if window is None:
         return Source(name, image, None, fit, remarks)
-    low, high = window_of(source, settings.normalise)
-    shown = np.nan_to_num(image.windowed(low, high).pixels, nan=0.0)
-    return Source(name, replace(image, pixels=shown, stored=None, window=(0.0, 1.0)), (low, high), fit, remarks)
+    low, high = sorted(window)
+    pixels = np.nan_to_num(image.windowed(low, high).pixels, nan=0.0)
+    return Source(name, replace(image, pixels=pixels, stored=None, window=(0.0, 1.0), units=""), window, fit, remarks)
