@@ -206,4 +206,4 @@ def test_a_real_scan_becomes_its_published_suv(data: Path) -> None:
     assert np.abs(ours - published).max() < 1e-3  # the publishers cut to 16 bits, slice by slice
     hot = published > 0.5
     assert np.median(np.abs(ours - published)[hot] / published[hot]) < 4e-4
-    assert activity.window[1] == pytest.approx(activity.native().max())
+    assert activity.window == (0, 6)

@@ -1,6 +1,7 @@
 """Decoding of DICOM pixel data: pydicom where it has a decoder, else GDCM through SimpleITK.
 
-JPEG lossless and JPEG-LS are common in archives, and pydicom needs further packages for them that SimpleITK brings.
+JPEG lossless, JPEG-LS and JPEG of 12 bits are common in archives, and pydicom needs further packages for them that
+SimpleITK brings.
 """
 
 from __future__ import annotations
@@ -13,11 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.core.errors import InputError
+from trifuse.core.errors import InputError, one_line
 from trifuse.io.guard import mute
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+
+_HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
+"""High-throughput JPEG 2000: pydicom leaves it to a further package, but OpenJPEG within Pillow decodes it."""
+
+_GDCM = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81, 90, 91))
+"""JPEG, JPEG-LS and JPEG 2000, which GDCM decodes."""
 
 
 def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
@@ -29,11 +37,39 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
     from pydicom.pixels import get_decoder, pixel_array
 
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_compressed and syntax.is_encapsulated and not _has_decoder(get_decoder, syntax):
-        return _through_gdcm(dataset, index, origin)
-    count = int(dataset.get("NumberOfFrames") or 1)
-    values: NDArray[Any] = pixel_array(dataset, index=index if count > 1 else None)
+    if syntax.is_transfer_syntax and not syntax.is_encapsulated:
+        return _pydicom(pixel_array, dataset, index)
+    known = _as_jpeg_2000(dataset) if syntax in _HTJ2K else dataset
+    if _has_decoder(get_decoder, known.file_meta.TransferSyntaxUID):
+        try:
+            return _pydicom(pixel_array, known, index)
+        except Exception:
+            # Pillow has no JPEG of 12 bits, for one, and says so in ways of its own.
+            if syntax not in (*_GDCM, *_HTJ2K):
+                raise
+    if syntax not in _GDCM:
+        raise InputError(
+            f"{origin}: its pixels are compressed as {one_line(syntax.name)}, which cannot be decoded here; "
+            "export it uncompressed"
+        )
+    return _through_gdcm(dataset, index, origin)
+
+
+def _pydicom(pixel_array: Any, dataset: Dataset, index: int | None) -> NDArray[Any]:
+    values: NDArray[Any] = pixel_array(dataset, index=index if int(dataset.get("NumberOfFrames") or 1) > 1 else None)
     return values
+
+
+def _as_jpeg_2000(dataset: Dataset) -> Dataset:
+    """The same object under the name of plain JPEG 2000, whose streams the same decoder takes."""
+    from pydicom import Dataset as Named
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import JPEG2000
+
+    named = Named(dataset)
+    named.file_meta = FileMetaDataset()
+    named.file_meta.TransferSyntaxUID = JPEG2000
+    return named
 
 
 def _has_decoder(get_decoder: Any, syntax: Any) -> bool:
@@ -58,11 +94,16 @@ def _copy_layout(dataset: Dataset, bare: Dataset, origin: str) -> None:
         bare.PlanarConfiguration = int(dataset.get("PlanarConfiguration") or 0) & 1
 
 
-def _is_sound_jpeg(frame: bytes, size: tuple[int, int, int], allocated: int) -> bool:
-    """Whether the frame header of a JPEG or JPEG-LS stream (ITU-T T.81 B.2.2, T.87 C.2.2) agrees with the object.
+def _is_sound(frame: bytes, size: tuple[int, int, int], allocated: int) -> bool:
+    """Whether the frame header of a JPEG, JPEG-LS or JPEG 2000 stream agrees with the object.
 
-    GDCM finds no decoder for a precision that does not exist, and goes on without one.
+    GDCM finds no decoder for a precision that does not exist, and goes on without one. Sources: ITU-T T.81 B.2.2, T.87
+    C.2.2, T.800 A.5.1.
     """
+    if b"\xff\x4f\xff\x51" in frame[:256] and frame[:2] != b"\xff\xd8":
+        width, height, left, top = struct.unpack_from(">4I", frame.ljust(512, b"\0"), frame.index(b"\xff\x51") + 6)
+        samples = int.from_bytes(frame[frame.index(b"\xff\x51") + 38 :][:2])
+        return (height - top, width - left, samples) == size
     place = 2
     while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
         marker, length = frame[place + 1], int.from_bytes(frame[place + 2 : place + 4])
@@ -81,6 +122,7 @@ def _through_gdcm(dataset: Dataset, index: int | None, origin: str) -> NDArray[A
     """
     import SimpleITK
     from pydicom import Dataset as Bare
+    from pydicom.dataset import FileMetaDataset
     from pydicom.encaps import encapsulate, generate_frames
     from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
@@ -93,14 +135,17 @@ def _through_gdcm(dataset: Dataset, index: int | None, origin: str) -> NDArray[A
     bare.Rows, bare.Columns, bare.NumberOfFrames = int(dataset.Rows), int(dataset.Columns), len(chosen)
     _copy_layout(dataset, bare, origin)
     size = (bare.Rows, bare.Columns, bare.SamplesPerPixel)
-    if not all(_is_sound_jpeg(frame, size, bare.BitsAllocated) for frame in chosen):
+    if not all(_is_sound(frame, size, bare.BitsAllocated) for frame in chosen):
         raise InputError(
             f"{origin}: damaged: its compressed frames do not agree with its header; copy or export it anew"
         )
     bare.PixelData = encapsulate(chosen)
     bare["PixelData"].is_undefined_length = True
     bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
-    bare.file_meta = dataset.file_meta
+    bare.file_meta = FileMetaDataset()  # that of the file may hold what makes GDCM lose its way
+    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID
+    bare.file_meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID
     loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     with tempfile.TemporaryDirectory() as folder:
@@ -114,8 +159,8 @@ def _through_gdcm(dataset: Dataset, index: int | None, origin: str) -> NDArray[A
                 values = SimpleITK.GetArrayFromImage(reader.Execute())
         except RuntimeError as error:
             raise InputError(
-                f"{origin}: its pixels ({dataset.file_meta.TransferSyntaxUID.name}) are damaged or in a compression "
-                "that cannot be decoded; export it uncompressed"
+                f"{origin}: its pixels, compressed as {dataset.file_meta.TransferSyntaxUID.name}, cannot be decoded: "
+                "they are damaged, or of a variant that is not known here; export it uncompressed"
             ) from error
         finally:
             SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)

@@ -57,7 +57,7 @@ def check_pixels(dataset: Dataset, request: Request) -> None:
     request.check_size(shape)
     if "PixelData" not in dataset:
         return
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+    if is_encapsulated(dataset):
         _check_fragments(dataset.PixelData, count, request)
         return
     subsampled = 2 / 3 if dataset.get("PhotometricInterpretation") == "YBR_FULL_422" else 1
@@ -73,6 +73,12 @@ def check_pixels(dataset: Dataset, request: Request) -> None:
             f"{request.origin}: its header announces {shape[1]} rows of {shape[2]} pixels in {count} frame(s), "
             f"{needed} bytes, but the file holds {found}: part of the image would be lost; mend Rows, or export it anew"
         )
+
+
+def is_encapsulated(dataset: Dataset) -> bool:
+    """Whether pixels lie in compressed pieces; those of transfer syntaxes that are not known do."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    return not syntax.is_transfer_syntax or bool(syntax.is_encapsulated)
 
 
 def _check_fragments(pixels: bytes, count: int, request: Request) -> None:
