@@ -86,5 +86,5 @@ def test_rows_that_are_not_those_of_the_stream_are_refused(tmp_path: Path, synta
 def test_a_transfer_syntax_of_the_future_is_named(tmp_path: Path) -> None:
     path = saved(compressed([bytes(64)], "102"), tmp_path / "a")
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.4.102", b"1.2.840.10008.1.2.4.110"))
-    with pytest.raises(InputError, match="1.2.840.10008.1.2.4.110.*export it uncompressed"):
+    with pytest.raises(InputError, match=r"2\.4\.110.*export it uncompressed"):
         io.read(path)
