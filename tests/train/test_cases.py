@@ -9,7 +9,7 @@ import pytest
 
 from tests.train.conftest import made, save
 from trifuse.core.errors import GridError, InputError
-from trifuse.train.cases import cases
+from trifuse.train.cases import Case, Deck, cases, drawn_pair
 from trifuse.train.settings.data import Folder, Tables
 
 
@@ -58,3 +58,38 @@ def test_pictures_of_unequal_size_are_refused_with_a_table(table: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither one folder per modality"):
         cases(Folder(folder=tmp_path, modalities=("t1", "t2")), "train")
+
+
+def test_patients_left_out_are_in_neither_phase(table: Path) -> None:
+    data = Tables(tables=(table,), leave_out=("p1", "p4"))
+    assert [case.patient for case in cases(data, "train")] == ["p0", "p2", "p3"]
+    assert cases(data, "val") == []
+
+
+def test_cases_of_several_tables_join(table: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "list.csv"
+    for name, pixels in zip(("ct", "t1"), made(7), strict=False):
+        save(pixels, other.parent / f"{name}.png")
+    other.write_text("case,patient,split,path_1,path_2\nx,q,train,ct.png,t1.png\n")
+    assert [case.patient for case in cases(Tables(tables=(table, other)), "train")][-1] == "q"
+
+
+def test_every_patient_is_drawn_alike_whatever_they_have() -> None:
+    many = [Case(f"a{n}", (Path("t1.png"), Path("ct.png")), patient="a") for n in range(9)]
+    few = [Case("b", (Path("t1.png"), Path("ct.png")), patient="b")]
+    random = np.random.default_rng(0)
+    drawn = {alike: [Deck(many + few, {}, alike).draw(random).patient for _ in range(400)] for alike in (False, True)}
+    assert drawn[False].count("b") < 80
+    assert 150 < drawn[True].count("b") < 250
+
+
+def test_of_three_sources_any_two_are_drawn_structure_first() -> None:
+    case = Case("x", (Path("ct.png"), Path("t1.png"), Path("pet.png")))
+    random = np.random.default_rng(0)
+    assert {tuple(path.stem for path in drawn_pair(case, random)) for _ in range(50)} == {
+        ("t1", "ct"),
+        ("t1", "pet"),
+        ("ct", "pet"),
+    }
+    pair = Case("y", (Path("pet.png"), Path("t1.png")))
+    assert drawn_pair(pair, random) == pair.sources  # the order of a table of pairs stands

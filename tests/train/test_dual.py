@@ -136,3 +136,18 @@ def test_single_pictures_are_no_pairs(tmp_path: Path) -> None:
     path.write_text(text.replace('{kind: tables, tables: ["x"]}', "{kind: official, train: data, low: 8, high: 16}"))
     with pytest.raises(InputError, match="dual-modal networks learn from"):
         DualModalTask(load(path)).batch(Draw(0, 0))
+
+
+@pytest.mark.parametrize("loss", ["paper", "regional"])
+def test_cddfuse_in_mixed_precision_learns_what_it_does_in_full(table: Path, loss: str) -> None:
+    def gradients(precision: torch.dtype | None) -> torch.Tensor:
+        lesson = DualModalTask(load(recipe(table, "cddfuse", model=f", residual: false, loss: {loss}")))
+        batch = lesson.batch(Draw(0, 0))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision is not None):
+            total = lesson.losses(lesson.network, batch, 0)["loss"]
+        assert total.dtype == torch.float32
+        total.backward()  # type: ignore[no-untyped-call]
+        return torch.cat([p.grad.flatten() for p in lesson.network.parameters() if p.grad is not None])
+
+    full, mixed = gradients(None), gradients(torch.bfloat16)
+    assert float(torch.nn.functional.cosine_similarity(full, mixed, dim=0)) > 0.99

@@ -4,8 +4,9 @@ One encoder with shared weights gives each image base features (global: channel 
 (local: an invertible coupling); the features of the images are summed, refined by one fusion layer each, and
 decoded together. Attribute names are the keys of the official checkpoints.
 
-While gradients are recorded every layer computes as the original does, since training magnifies the smallest
-difference of rounding; else the same is computed in bands of rows and with fewer passes over the pixels.
+While gradients are recorded in full precision every layer computes as the original does, since training magnifies the
+smallest difference of rounding; else the same is computed with fewer passes over the pixels, and without gradients in
+bands of rows. In mixed precision the sum that the blocks add to stays in full precision, and so does the last layer.
 
 Source: Zhao et al., "CDDFuse: Correlation-Driven Dual-Branch Feature Decomposition for Multi-Modality Image
 Fusion", CVPR 2023, section 3; blocks after Zamir et al., "Restormer", CVPR 2022, and Dinh et al., "Density
@@ -32,6 +33,11 @@ Step = Callable[[Tensor], Tensor]
 Border = Literal["constant", "reflect"]
 
 
+def as_original() -> bool:
+    """Whether rounding must be that of the original: in training, unless it is in mixed precision anyway."""
+    return torch.is_grad_enabled() and not any(torch.is_autocast_enabled(device) for device in ("cpu", "cuda"))
+
+
 class _Affine(nn.Module):
     """Scale and shift of a layer norm, under the name that the checkpoints give it."""
 
@@ -49,7 +55,7 @@ class ChannelNorm(nn.Module):
         self.body = _Affine(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
+        if as_original():
             tokens = x.flatten(2).transpose(1, 2)
             variance = tokens.var(dim=-1, keepdim=True, unbiased=False)
             normed = (tokens - tokens.mean(dim=-1, keepdim=True)) / torch.sqrt(variance + 1e-5)
@@ -60,8 +66,8 @@ class ChannelNorm(nn.Module):
 
 
 def pointwise(x: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """A 1x1 convolution; without gradients as one matrix product over all pixels, for which nothing is rearranged."""
-    if torch.is_grad_enabled():
+    """A 1x1 convolution, where possible as one matrix product over all pixels, for which nothing is rearranged."""
+    if as_original():
         out: Tensor = convolution(x)
         return out
     weight = convolution.weight[:, :, 0, 0]
@@ -125,19 +131,29 @@ def attended(x: Tensor, bands: Iterable[tuple[slice, Tensor]], temperature: Tens
     grams, lengths, values = [], [], []
     for rows, qkv in bands:
         q, k, v = qkv.chunk(3, dim=1)
-        grams.append(q.flatten(2) @ k.flatten(2).transpose(1, 2))
-        lengths.append(torch.linalg.vector_norm(torch.stack([q, k]), dim=(3, 4)))
-        values.append((rows, v.permute(0, 2, 3, 1).contiguous()))
+        grams.append((q.flatten(2) @ k.flatten(2).transpose(1, 2)).to(x.dtype))
+        lengths.append(torch.linalg.vector_norm(qkv[:, : 2 * x.shape[1]], dim=(2, 3), dtype=x.dtype))
+        values.append((rows, v.permute(0, 2, 3, 1)))
     heads, width = temperature.shape[0], projection.shape[0]
     each = width // heads
     gram = torch.stack(grams).sum(dim=0).reshape(-1, heads, each, heads, each)
     blocks = torch.diagonal(gram, dim1=1, dim2=3).permute(0, 3, 1, 2)
-    length = torch.linalg.vector_norm(torch.stack(lengths), dim=0).clamp_min(1e-12).reshape(2, -1, heads, each)
-    cosine = blocks / (length[0].unsqueeze(3) * length[1].unsqueeze(2))
+    length = torch.linalg.vector_norm(torch.stack(lengths), dim=0).clamp_min(1e-12).reshape(-1, 2, heads, each)
+    cosine = blocks / (length[:, 0].unsqueeze(3) * length[:, 1].unsqueeze(2))
     attention = (cosine * temperature).softmax(dim=-1)
     mixing = projection.reshape(width, heads, each).transpose(0, 1) @ attention
     mixing = mixing.permute(0, 1, 3, 2).reshape(-1, 1, width, width)
-    return torch.cat([x[:, :, rows] + (v @ mixing).permute(0, 3, 1, 2) for rows, v in values], dim=2)
+    mixing = mixing.to(values[0][1].dtype)
+    return joined([_rows(x, rows) + (v @ mixing).permute(0, 3, 1, 2) for rows, v in values])
+
+
+def joined(bands: Sequence[Tensor]) -> Tensor:
+    """Bands of rows as one `(B, C, H, W)`; a single one is not copied."""
+    return bands[0] if len(bands) == 1 else torch.cat(list(bands), dim=2)
+
+
+def _rows(x: Tensor, rows: slice) -> Tensor:
+    return x if rows == slice(0, x.shape[2]) else x[:, :, rows]
 
 
 class RestormerAttention(nn.Module):
@@ -152,7 +168,7 @@ class RestormerAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: Step) -> Tensor:
         """The features plus the attention of their norm."""
-        if torch.is_grad_enabled():
+        if as_original():
             recorded: Tensor = x + self.project_out(attention(self.qkv_dwconv(self.qkv(norm(x))), self.temperature))
             return recorded
         bands = in_bands(x, lambda rows: pointwise(norm(rows), self.qkv), self.qkv_dwconv)
@@ -171,7 +187,7 @@ class BaseAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: Step) -> Tensor:
         """The features plus the attention of their norm."""
-        if torch.is_grad_enabled():
+        if as_original():
             recorded: Tensor = x + self.proj(attention(self.qkv2(self.qkv1(norm(x))), self.scale))
             return recorded
         bands = in_bands(x, lambda rows: pointwise(norm(rows), self.qkv1), self.qkv2)
@@ -190,7 +206,7 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Tensor, norm: Step) -> Tensor:
         """The features plus what their norm is fed forward to."""
         bands = in_bands(x, lambda rows: pointwise(norm(rows), self.project_in), self.dwconv)
-        return torch.cat([x[:, :, rows] + self._gated(wide) for rows, wide in bands], dim=2)
+        return joined([_rows(x, rows) + self._gated(wide) for rows, wide in bands])
 
     def _gated(self, wide: Tensor) -> Tensor:
         gate, value = wide.chunk(2, dim=1)
@@ -244,7 +260,7 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         widen, spread, narrow = cast(list[nn.Conv2d], list(self.bottleneckBlock.values()))
         bands = in_bands(x, lambda rows: functional.relu6(pointwise(rows, widen)), spread, "reflect")
-        return torch.cat([pointwise(functional.relu6(band), narrow) for _, band in bands], dim=2)
+        return joined([pointwise(functional.relu6(band), narrow) for _, band in bands])
 
 
 class DetailNode(nn.Module):
@@ -258,9 +274,9 @@ class DetailNode(nn.Module):
         self.shffleconv = nn.Conv2d(WIDTH, WIDTH, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        first, second = pointwise(x, self.shffleconv).chunk(2, dim=1)
+        first, second = pointwise(x, self.shffleconv).to(x.dtype).chunk(2, dim=1)
         second = second + self.theta_phi(first)
-        first = first * self.theta_rho(second).exp() + self.theta_eta(second)
+        first = first * self.theta_rho(second).to(x.dtype).exp() + self.theta_eta(second)
         return torch.cat([first, second], dim=1)
 
 
@@ -297,7 +313,7 @@ class Encoder(nn.Module):
         self.detailFeature = DetailFeatures(nodes=3)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        shallow = self.encoder_level1(self.patch_embed(image))
+        shallow = self.encoder_level1(self.patch_embed(image).to(image.dtype))
         return self.baseFeature(shallow), self.detailFeature(shallow), shallow
 
 
@@ -315,8 +331,10 @@ class Decoder(nn.Module):
         )
 
     def forward(self, base: Tensor, detail: Tensor, residual: Tensor | None = None) -> Tensor:
-        reduced = pointwise(torch.cat([base, detail], dim=1), self.reduce_channel)
-        image: Tensor = self.output(self.encoder_level2(reduced))
+        reduced = pointwise(torch.cat([base, detail], dim=1), self.reduce_channel).to(base.dtype)
+        features = self.encoder_level2(reduced)
+        with torch.autocast(features.device.type, enabled=False):
+            image: Tensor = self.output(features)
         return torch.sigmoid(image if residual is None else image + residual)
 
 

@@ -55,6 +55,20 @@ def cases(data: Tables | Folder | Studies, phase: Phase) -> list[Case]:
     return listed
 
 
+def drawn_pair(case: Case, random: np.random.Generator) -> tuple[Path, Path]:
+    """Two sources of a case: MR before CT before what is functional; any two where there are more."""
+    if len(case.sources) == 2:
+        return case.sources[0], case.sources[1]
+    first, second = (case.sources[int(index)] for index in random.choice(len(case.sources), 2, replace=False))
+    return (first, second) if _late(first) <= _late(second) else (second, first)
+
+
+def _late(path: Path) -> int:
+    """Where a picture stands in a pair, by the beginning of its file's name."""
+    name = path.stem.lower()
+    return 2 if name.startswith(("pet", "spect")) else int(name.startswith("ct"))
+
+
 def volume_pairs(data: Tables | Studies, phase: Phase) -> list[tuple[Path, Path]]:
     """The pairs of volumes of one phase: those that studies name, or the first image of a table's row with every other.
 
@@ -96,7 +110,7 @@ def _of_tables(data: Tables, phase: Phase) -> list[Case]:
         if len(columns) < 2:
             raise InputError(f"{table}: no columns path_1, path_2, ... with the pictures of a case")
         for row in rows:
-            if row.get("split", wanted) != wanted:
+            if row.get("split", wanted) != wanted or row.get("patient", row["case"]) in data.leave_out:
                 continue
             if phase == "val" and data.functional and row.get("functional") != "yes":
                 continue
@@ -146,10 +160,14 @@ def _per_case(data: Folder) -> list[Case]:
 
 @dataclass(frozen=True, eq=False)
 class Deck:
-    """Cases to draw from: a kind by its share (1 where not named), then a case of that kind."""
+    """Cases to draw from: a kind by its share (1 where not named), then a case of that kind.
+
+    With `by_patient` every patient of a kind is drawn as often as any other, however many cases there are of each.
+    """
 
     cases: Sequence[Case]
     shares: Mapping[str, float]
+    by_patient: bool = False
 
     @cached_property
     def _kinds(self) -> dict[str, list[Case]]:
@@ -162,4 +180,8 @@ class Deck:
         """A case."""
         share = np.array([self.shares.get(kind, 1.0) for kind in self._kinds])
         members = list(self._kinds.values())[int(random.choice(len(share), p=share / share.sum()))]
+        if self.by_patient:
+            patients = sorted({case.patient for case in members})
+            chosen = patients[int(random.integers(len(patients)))]
+            members = [case for case in members if case.patient == chosen]
         return members[int(random.integers(len(members)))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from trifuse.core.errors import InputError
 from trifuse.metrics.evaluate import evaluate
 from trifuse.train import augment
 from trifuse.train.augment import Pixels
-from trifuse.train.cases import Case, Deck, Phase, cases
+from trifuse.train.cases import Case, Deck, Phase, cases, drawn_pair
 from trifuse.train.images import load
 from trifuse.train.lessons import lesson_of
 from trifuse.train.recipe import Recipe
@@ -46,7 +48,7 @@ class DualModalTask:
     @cached_property
     def deck(self) -> Deck:
         """The training cases."""
-        return Deck(self._cases("train"), self.settings.shares)
+        return Deck(self._cases("train"), self.settings.shares, self.settings.by_patient)
 
     @cached_property
     def held_out(self) -> list[Tensor]:
@@ -61,7 +63,7 @@ class DualModalTask:
 
     def _patch(self, random: np.random.Generator) -> Pixels:
         """A square `(2, side, side)` of a pair, contrast changed at times, in any orientation."""
-        pair = _pair(self.deck.draw(random))
+        pair = _lumas(drawn_pair(self.deck.draw(random), random))
         for index in range(2):
             if random.random() < 0.3:
                 pair[index] = augment.recontrast(pair[index], random)
@@ -101,7 +103,11 @@ class DualModalTask:
 
 def _pair(case: Case) -> Pixels:
     """First and last source of a case as luma, `(2, H, W)`."""
-    return np.concatenate([augment.luma(load(path)) for path in (case.sources[0], case.sources[-1])])
+    return _lumas((case.sources[0], case.sources[-1]))
+
+
+def _lumas(paths: Sequence[Path]) -> Pixels:
+    return np.concatenate([augment.luma(load(path)) for path in paths])
 
 
 def _middle(pair: Pixels) -> Pixels:

@@ -63,7 +63,7 @@ def lesson_of(settings: DualModal) -> Lesson:
     lessons: dict[str, Callable[[], Lesson]] = {
         "u2fusion": lambda: U2FusionLesson(features, settings.temperature),
         "dilran": lambda: DILRANLesson(features),
-        "cddfuse": lambda: CDDFuseLesson(settings.first_stage),
+        "cddfuse": lambda: CDDFuseLesson(settings),
         "tgfuse": lambda: TGFuseLesson(settings),
         "swinfuse": lambda: SwinFuseLesson(settings.depth, settings.structure),
     }
@@ -137,10 +137,10 @@ class CDDFuseLesson:
     In the second stage the decoder gets no residual, as the medical weights are used.
 
     Attributes:
-        first_stage: its number of steps.
+        settings: `first_stage`, `residual`, `loss`.
     """
 
-    first_stage: int
+    settings: DualModal
 
     def network(self) -> nn.Module:
         """See `Lesson`."""
@@ -149,10 +149,11 @@ class CDDFuseLesson:
     def losses(self, network: nn.Module, first: Tensor, second: Tensor, step: int) -> Terms:
         """See `Lesson`."""
         net = cast(CDDFuse, network)
-        if step < self.first_stage:
-            total, terms = cddfuse.stage1(net, first, second)
+        if step < self.settings.first_stage:
+            total, terms = cddfuse.stage1(net, first, second, residual=self.settings.residual)
         else:
-            total, terms = cddfuse.stage2(net, first, second, residual=False)
+            match = {"paper": cddfuse.fusion, "regional": cddfuse.regional}[self.settings.loss]
+            total, terms = cddfuse.stage2(net, first, second, residual=False, match=match)
         return {"loss": total, "decomposition": terms["decomposition"]}
 
     def fused(self, network: nn.Module, first: Tensor, second: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trifuse.metrics.lpips import distance as metric_distance
 from trifuse.metrics.pixels import Pixels
-from trifuse.train.losses import cddfuse, dilran, lpips, swinfuse, tgfuse, u2fusion
+from trifuse.train.losses import cddfuse, dilran, lpips, regional, swinfuse, tgfuse, u2fusion
 from trifuse.train.losses.ssim import similarity, smoothed
 
 
@@ -113,3 +113,35 @@ def test_lpips_is_that_of_the_metric_and_has_gradients(data: Path, monkeypatch: 
     assert float(distance.detach()) == pytest.approx(expected, rel=1e-4)
     assert estimate.grad is not None
     assert float(estimate.grad.abs().max()) > 0
+
+
+def test_the_correlation_of_constant_features_is_nothing_and_has_a_finite_slope() -> None:
+    flat = torch.full((1, 2, 8, 8), 0.3, requires_grad=True)
+    value = cddfuse.correlation(flat, torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(0)))
+    value.backward()
+    assert float(value.detach()) == pytest.approx(0, abs=1e-6)
+    assert flat.grad is not None
+    assert torch.isfinite(flat.grad).all()
+
+
+def test_the_regional_target_carries_structure_through_a_bright_smooth_source() -> None:
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    structure = (0.3 + 0.1 * torch.sin(x))[None, None]
+    glow = (0.9 * torch.exp(-((x - 24).square() + (y - 24).square()) / 400))[None, None]
+    aim = regional.target(structure, glow)
+    middle = (..., slice(18, 30), slice(18, 30))
+    brightest = torch.maximum(structure, glow)
+    assert float(brightest[middle].diff(dim=-1).abs().mean()) < 0.012  # the maximum has lost the waves
+    assert float(aim[middle].diff(dim=-1).abs().mean()) > 0.05
+    assert float(aim[middle].mean()) == pytest.approx(float(brightest[middle].mean()), abs=0.06)
+    volume = regional.target(
+        structure[:, :, None].expand(-1, -1, 24, -1, -1), glow[:, :, None].expand(-1, -1, 24, -1, -1)
+    )
+    assert torch.allclose(volume[:, :, 12], aim, atol=1e-5)  # of equal slices: as in the plane
+
+
+def test_in_the_regional_target_black_stays_black() -> None:
+    dark = torch.zeros(1, 1, 40, 40)
+    square = dark.clone()
+    square[..., 10:30, 10:30] = 1
+    assert torch.equal(regional.target(dark, square)[square == 0], dark[square == 0])

@@ -32,6 +32,8 @@ class Tables(Part):
         tables: the files; paths in them are relative to the table's folder, or to the folder above.
         train, val: which `split` is which.
         functional: only cases with a functional picture in validation (column `functional`).
+        leave_out: patients (column `patient`) that are neither learned from nor validated on, whatever their split, as
+            those of a test set that the weights are to be compared on.
     """
 
     kind: Literal["tables"] = "tables"
@@ -39,6 +41,7 @@ class Tables(Part):
     train: str = "train"
     val: str = "val"
     functional: bool = False
+    leave_out: tuple[str, ...] = ()
 
 
 class Folder(Part):
