@@ -18,7 +18,7 @@ FLOORS = [
     {"filters", "nets", "diffusion"},
     {"methods"},
     {"fusion"},
-    {"bench", "prepare", "train", "report"},
+    {"cohort", "bench", "prepare", "train", "report"},
     {"cli"},
 ]
 """Packages from the ground up; a package may use its own floor and those below."""

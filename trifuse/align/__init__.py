@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from trifuse.align.grid import Registration, differences, grid_table, placed_over, same_grid
 from trifuse.core.errors import GridError, OptionError
 from trifuse.core.image import Image
+
+
+class Fit(NamedTuple):
+    """How an image fits onto the reference: see `trifuse.align.registration.Registered`.
+
+    Attributes:
+        overlap: share of the smaller of the two tissue regions that both have in common, 0..1.
+        moved_mm: mean distance that tissue was moved by.
+        doubtful: whether the two may show different anatomy.
+    """
+
+    overlap: float
+    moved_mm: float
+    doubtful: bool
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,12 @@ class Aligned:
     Attributes:
         images: in the order given, all with the size and affine of the reference.
         notes: what was done to which source and how well it went, for provenance; without file names.
+        fits: how each image that was brought onto the grid fits there.
     """
 
     images: list[Image]
     notes: list[str]
+    fits: tuple[Fit, ...] = ()
 
 
 def align(images: Sequence[Image], *, reference: int = 0, register: Registration = "none") -> Aligned:
@@ -59,6 +75,7 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
 
     aligned: list[Image] = []
     notes: list[str] = []
+    fits: list[Fit] = []
     for number, image in enumerate(images, start=1):
         if image is grid or (register == "resample" and same_grid(image, grid)):
             aligned.append(image)
@@ -74,5 +91,6 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
         placed, remark = placed_over(image, grid)
         result = registered(placed, grid, register, label=f"registering source {number}")
         aligned.append(result.image)
+        fits.append(Fit(result.overlap, result.displacement[0], result.doubtful))
         notes.extend(f"source {number} {text}" for text in (remark, *result.notes()) if text)
-    return Aligned(aligned, notes)
+    return Aligned(aligned, notes, tuple(fits))

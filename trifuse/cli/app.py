@@ -34,6 +34,7 @@ COMMANDS = {
     "methods": "methods:methods",
     "metrics": "metrics:metrics",
     "weights": "weights:weights",
+    "cohort": "cohort:cohort",
     "prepare": "prepare:prepare",
     "train": "train:train",
     "sample": "sample:sample",

@@ -47,7 +47,7 @@ class Local:
         """See `trifuse.engines.Engine`."""
         if self.workers <= 1 and self.memory is None:
             for index, job in enumerate(jobs):
-                yield index, _attempt(work, job)
+                yield index, attempt(work, job)
             return
         yield from self._in_processes(work, jobs)
 
@@ -67,7 +67,7 @@ class Local:
                 while waiting or running:
                     while waiting and len(running) < 2 * count:  # one at work and one at hand for each worker
                         index, tries = waiting.pop()
-                        running[pool.schedule(_attempt, args=(work, jobs[index]))] = index, tries
+                        running[pool.schedule(attempt, args=(work, jobs[index]))] = index, tries
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         index, tries = running.pop(future)
                         result = _result(future)
@@ -80,7 +80,7 @@ class Local:
                 pool.join()
 
 
-def _attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
+def attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
     """What a job returns or raises; our own errors travel as they are."""
     try:
         return work(job)

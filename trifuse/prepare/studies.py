@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,13 @@ from typing import Any
 
 from trifuse.core.errors import InputError, one_line
 from trifuse.core.files import natural_key
+from trifuse.core.rows import rows_of
 from trifuse.prepare.exports import chosen, common
 
 RESERVED = ("study", "case", "patient", "split", "register", "kind", "functional")
 """Columns and fields that are no images."""
+
+EXAMPLE = "a CSV table with study, t1, pet, ..., a YAML file, or a folder of studies"
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,8 @@ def listed(path: Path, wanted: Sequence[str] = (), *, keep_names: bool = False) 
     """
     if path.is_dir():
         found = _of_folder(path, wanted, keep_names)
-    elif path.suffix.lower() in (".yaml", ".yml"):
-        found = [_study(row, path, wanted) for row in _yaml_rows(path)]
     else:
-        found = [_study(row, path, wanted) for row in _csv_rows(path)]
+        found = [_study(row, path, wanted) for row in rows_of(path, "studies", EXAMPLE)]
     if not found:
         raise InputError(f"{one_line(path)}: lists no study")
     twice = [name for name, count in Counter(study.name for study in found).items() if count > 1]
@@ -88,44 +88,13 @@ def plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
 
 
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened)
-            rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
-            columns = reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{one_line(path)}: the list of studies cannot be read ({reason})") from None
-    if not {"study", "case"} & set(columns):
-        present = ", ".join(one_line(column) for column in columns[:8]) or "no columns"
-        raise InputError(
-            f"{one_line(path)}: has no column study (or case); it has {present}; "
-            "give a CSV table with study, t1, pet, ..., a YAML file, or a folder of studies"
-        )
-    return rows
-
-
-def _yaml_rows(path: Path) -> list[dict[str, str]]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{one_line(path)}: not a YAML file ({' '.join(str(error).split())[:120]})") from None
-    studies = content.get("studies") if isinstance(content, dict) else None
-    if not isinstance(studies, dict) or not all(isinstance(row, dict) for row in studies.values()):
-        raise InputError(f"{one_line(path)}: give studies as a mapping: studies: {{p01: {{t1: PATH, pet: PATH}}}}")
-    return [{"study": str(name), **{str(k): str(v) for k, v in row.items()}} for name, row in studies.items()]
-
-
 def _study(row: Mapping[str, Any], table: Path, wanted: Sequence[str]) -> Study:
     names = list(wanted) or [key for key in row if key not in RESERVED and row[key]]
     missing = [name for name in names if not row.get(name)]
     error = f"the list names no {', '.join(missing)}" if missing else ""
     if not error and len(names) < 2:
         error = "the list names fewer than two images"
-    name = str(row.get("study") or row.get("case") or "")
+    name = str(row["case"])
     return Study(
         name=plain(name),
         sources={} if error else {plain(key): table.parent / Path(row[key]).expanduser() for key in names},
