@@ -172,7 +172,8 @@ def _levels(rgb: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def _split(colours: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
     luma = (colours @ LUMA)[:, None]
-    return np.concatenate([colours - luma, weight * luma], axis=1)
+    parts: NDArray[np.float32] = np.concatenate([colours - luma, weight * luma], axis=1)
+    return parts
 
 
 def _coloured(colours: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -189,10 +190,10 @@ def _nearest(colours: NDArray[np.float32], curve: NDArray[np.float32]) -> tuple[
         keys = np.rint(colours).astype(np.int64) @ np.array([65536, 256, 1])
         _, first, back = np.unique(keys, return_index=True, return_inverse=True)
         if np.allclose(colours[:BLOCK], np.rint(colours[:BLOCK]), atol=1e-3):
-            distance, index = tree.query(colours[first])
+            distance, index = (np.asarray(part) for part in tree.query(colours[first]))
             return distance[back].astype(np.float32), index[back].astype(np.int64)
-    distance, index = tree.query(colours)
-    return np.asarray(distance, np.float32), np.asarray(index, np.int64)
+    distance, index = (np.asarray(part) for part in tree.query(colours))
+    return distance.astype(np.float32), index.astype(np.int64)
 
 
 def _with_neighbours(
