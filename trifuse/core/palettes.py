@@ -167,7 +167,9 @@ def read_overlay(rgb: NDArray[np.floating], name: str, *, lightness: float = 0.2
 
 
 def _levels(rgb: NDArray[np.floating]) -> NDArray[np.float32]:
-    levels: NDArray[np.float32] = np.clip(np.nan_to_num(rgb.reshape(3, -1).T), 0, 1).astype(np.float32) * np.float32(255)
+    levels: NDArray[np.float32] = np.clip(np.nan_to_num(rgb.reshape(3, -1).T), 0, 1).astype(np.float32) * np.float32(
+        255
+    )
     return levels
 
 
