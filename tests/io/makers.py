@@ -7,6 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pydicom
+import scipy.io
+import SimpleITK
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image as Pillow
@@ -93,7 +95,64 @@ def valid_files(folder: Path) -> dict[str, Path]:
         volume.to_filename(paths[name])
     paths["j.dcm"] = folder / "j.dcm"
     dicom_slice(rng.integers(-1000, 900, (6, 5)).astype(np.int16)).save_as(paths["j.dcm"], enforce_file_format=True)
+    for name, kind in {"m.nrrd": "nrrd", "n.mha": "metaimage", "o.mgz": "mgh", "p.mat": "matlab"}.items():
+        paths[name] = sample(kind, folder)[0].rename(folder / name)
     return paths
+
+
+STEPS = np.array([[0.0, 2.0, 0.0, -31.0], [-2.5, 0.0, 0.0, 42.0], [0.0, 0.0, 3.0, 70.0], [0.0, 0.0, 0.0, 1.0]])
+"""Affine to RAS of the volumes of `sample`: the first axis runs back, the second left to right, the third up."""
+
+VOLUME = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) * 7 % 113
+PICTURE = np.random.default_rng(3).integers(0, 256, (13, 11), np.uint8)
+
+
+def sample(kind: str, folder: Path) -> tuple[Path, NDArray[np.generic]]:
+    """A small file of a format, made by another program than ours, and the native values that it holds.
+
+    Volumes are `VOLUME` on `STEPS`, pictures and arrays without geometry `PICTURE`.
+    """
+    path = folder / f"sample.{kind}"
+    if kind in ("png", "jpeg", "bmp", "gif", "tiff"):
+        values = np.full_like(PICTURE, 90) if kind == "jpeg" else PICTURE
+        Pillow.fromarray(values).save(path, format=kind.upper())
+        return path, values
+    if kind == "matlab":
+        scipy.io.savemat(path.with_suffix(".mat"), {"note": "no image", "spacing": [1.0, 2.0], "image": PICTURE})
+        return path.with_suffix(".mat"), PICTURE
+    return _volume(kind, folder), VOLUME
+
+
+def _volume(kind: str, folder: Path) -> Path:
+    """`VOLUME` on `STEPS` in a file of a format that keeps geometry."""
+    if kind == "nifti":
+        path = folder / "volume.nii.gz"
+        nib.save(nib.Nifti1Image(VOLUME, STEPS), path)
+    elif kind == "pair":
+        path = folder / "volume.img"
+        nib.save(nib.Nifti1Pair(VOLUME, STEPS), path)
+    elif kind == "mgh":
+        path = folder / "volume.mgz"
+        nib.save(nib.MGHImage(VOLUME.astype(np.int32), STEPS), path)
+    elif kind in ("nrrd", "metaimage"):
+        path = folder / f"volume.{'nrrd' if kind == 'nrrd' else 'mha'}"
+        lps = LPS @ STEPS
+        spacing = np.linalg.norm(lps[:3, :3], axis=0)
+        made = SimpleITK.GetImageFromArray(np.ascontiguousarray(VOLUME.T))
+        made.SetSpacing(spacing.tolist())
+        made.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+        made.SetOrigin(lps[:3, 3].tolist())
+        SimpleITK.WriteImage(made, str(path), useCompression=True)
+    else:
+        path = folder / "series"
+        path.mkdir()
+        lps = LPS @ STEPS
+        for k in range(VOLUME.shape[2]):
+            place = (lps @ [0, 0, k, 1])[:3]
+            axes = (*(lps[:3, 0] / 2.5), *(lps[:3, 1] / 2.0))
+            made = dicom_slice(VOLUME[:, :, k].T, position=tuple(place), cosines=axes, PixelSpacing=[2.0, 2.5])
+            made.save_as(path / f"{k}.dcm", enforce_file_format=True)
+    return path
 
 
 def bare(dataset: pydicom.Dataset, path: Path) -> Path:

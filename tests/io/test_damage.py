@@ -19,6 +19,7 @@ BOUNDED = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NAMES = ["a.png", "b.jpg", "c.bmp", "d.gif", "e.tif", "f.tif", "g.png", "h.nii", "i.nii.gz", "j.dcm", "k.dcm", "l.png"]
+NAMES += ["m.nrrd", "n.mha", "o.mgz", "p.mat"]
 
 
 @pytest.fixture(scope="module")

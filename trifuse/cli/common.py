@@ -18,7 +18,8 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="A B [C ...]",
-        help="Two or more images of one patient: PNG, JPEG, TIFF, NIfTI, DICOM file or series folder.",
+        help="Two or more images of one patient: PNG, JPEG, TIFF, NIfTI, NRRD, MetaImage, MGZ, MATLAB, DICOM file or "
+        "series folder.",
         show_default=False,
     ),
 ]

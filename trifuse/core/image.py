@@ -143,6 +143,10 @@ class Image:
             notes=(*self.notes, note) if told else self.notes,
         )
 
+    def noted(self, *notes: str) -> Image:
+        """The same image with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
     def with_pixels(self, pixels: NDArray[np.float32], affine: NDArray[np.float64] | None = None) -> Image:
         """New display pixels in the same place (or at `affine`); native values follow from `window`."""
         return replace(self, pixels=pixels, stored=None, affine=self.affine if affine is None else affine)

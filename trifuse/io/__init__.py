@@ -9,6 +9,9 @@
 | GIF | one frame or the mean | no |
 | TIFF | 8, 16, 32 bits, integer or float | 8 bits, 16 bits or float32 on request |
 | NIfTI | any real number type, RGB | float32 native values, RGB24 |
+| NRRD, MetaImage | pictures and volumes with their geometry | float32 native values, packed |
+| MGH/MGZ, pairs of .hdr and .img (NIfTI, Analyze) | volumes | no |
+| MATLAB (.mat) | an array of numbers | no |
 | DICOM | file, series folder, multi-frame | 16-bit grey or 8-bit RGB: one derived object, or a series |
 """
 
@@ -93,7 +96,7 @@ def read(
     )
     found = formats.of_folder() if _is_folder(path) else formats.of_file(path, request.origin)
     if series is not None and not found.series:
-        message = f"{request.origin}: is no DICOM; series= chooses among the series of a DICOM folder"
+        message = f"{request.origin}: {found.title} has no series; series= chooses among those of a DICOM folder"
         raise NothingToChooseError(message, "series")
     with guarded(request.origin, found.title):
         image = found.read(request)

@@ -36,7 +36,7 @@ def to_image(source: Any) -> Image:
         InputError: if it is none of these, or its layout is ambiguous.
     """
     if isinstance(source, np.ndarray):
-        return _from_numpy(source)
+        return image_of_array(source)
     # By name and not by isinstance, so that no library is loaded that the caller has not loaded.
     family = {base.__module__.split(".")[0] for base in type(source).__mro__}
     if "torch" in family:
@@ -108,7 +108,12 @@ def _spacing(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return steps
 
 
-def _from_numpy(array: NDArray[Any], origin: str = "array") -> Image:
+def image_of_array(array: NDArray[Any], origin: str = "array", *, modality: Modality = Modality.OTHER) -> Image:
+    """Image of an array in one of the layouts of numpy above.
+
+    Raises:
+        InputError: if its layout cannot be told.
+    """
     if array.ndim == 3 and array.shape[-1] == 4 and array.dtype == np.uint8:
         raise InputError(
             f"{origin}: shape {array.shape} may be RGBA or a volume of 4 slices; give array[..., :3], "
@@ -119,7 +124,7 @@ def _from_numpy(array: NDArray[Any], origin: str = "array") -> Image:
             f"{origin}: no image has shape {array.shape}; give (H, W), (H, W, 3), (X, Y, Z) or (X, Y, Z, 3)"
         )
     coloured = array.ndim > 2 and array.shape[-1] == 3
-    return _as_image(np.moveaxis(array, -1, 0) if coloured else array[None], origin)
+    return _as_image(np.moveaxis(array, -1, 0) if coloured else array[None], origin, modality)
 
 
 def _from_torch(tensor: Any) -> Image:
@@ -136,13 +141,13 @@ def _from_torch(tensor: Any) -> Image:
     return _as_image(array[None] if array.ndim == 2 else array, "tensor")
 
 
-def _as_image(values: NDArray[Any], origin: str) -> Image:
+def _as_image(values: NDArray[Any], origin: str, modality: Modality = Modality.OTHER) -> Image:
     """Image of channel-first values of numpy or torch; a copy, so that the caller may go on with the array."""
     if values.dtype.kind not in "biuf" or values.size == 0:
         return Image.from_native(values, origin=origin)  # which says what is wrong
     values = grey_if_equal(values)
     return Image.from_native(
-        values.copy(), window=picture_window(values, origin), affine=_middle(values), origin=origin
+        values.copy(), window=picture_window(values, origin), affine=_middle(values), origin=origin, modality=modality
     )
 
 
@@ -192,15 +197,16 @@ def _from_itk(source: Any) -> Image:
     scan = values.ndim == 4 and len(values) == 1
     window = scan_window(values, modality, origin) if scan else picture_window(values, origin)
     return Image.from_native(
-        values, affine=_itk_affine(source), modality=modality, window=window, origin=origin, notes=notes
+        values, affine=itk_affine(source, dims), modality=modality, window=window, origin=origin, notes=notes
     )
 
 
-def _itk_affine(source: Any) -> NDArray[np.float64]:
-    dims = source.GetDimension()
-    lps = np.eye(4)
-    lps[:dims, :dims] = np.array(source.GetDirection()).reshape(dims, dims) * np.array(source.GetSpacing())
-    lps[:dims, 3] = source.GetOrigin()
+def itk_affine(source: Any, dims: int) -> NDArray[np.float64]:
+    """Affine to RAS of the first `dims` axes of a SimpleITK image, which may have further ones."""
+    axes, lps = source.GetDimension(), np.eye(4)
+    direction = np.array(source.GetDirection()).reshape(axes, axes) * np.array(source.GetSpacing())
+    lps[:dims, :dims] = direction[:dims, :dims]
+    lps[:dims, 3] = source.GetOrigin()[:dims]
     if dims == 2:
         lps = lps[:, [1, 0, 2, 3]]
     affine: NDArray[np.float64] = LPS_TO_RAS @ lps

@@ -44,6 +44,7 @@ class Format:
         kind: its name in the registry.
         title: its name in messages.
         suffixes: ends of the names of such files, lower case, the usual one first; "" for a folder.
+        also: further ends of names, under which it is read and not written.
         recognised: whether a file begins as such files do.
         read: the image that a request asks for; raises an `InputError` of one line, whatever the file holds.
         write: writes an image to the path it gets; None if it is not written.
@@ -60,6 +61,7 @@ class Format:
     kind: str
     title: str
     suffixes: tuple[str, ...]
+    also: tuple[str, ...] = ()
     recognised: Callable[[Head], bool]
     read: Callable[[Request], Image]
     write: Callable[[Image, Path, Output], None] | None = None
@@ -82,6 +84,11 @@ REGISTRY: Registry[Format] = Registry(
         "gif": "picture:GIF",
         "tiff": "tiff:TIFF",
         "nifti": "nifti:NIFTI",
+        "nrrd": "nrrd:NRRD",
+        "metaimage": "metaimage:METAIMAGE",
+        "mgh": "mgh:MGH",
+        "matlab": "matlab:MATLAB",
+        "pair": "pair:PAIR",
         "dicom": "dicom:DICOM",
         "series": "dicom:SERIES",
     },
@@ -157,5 +164,5 @@ def for_name(path: Path) -> Format:
 
 def suffixes() -> tuple[str, ...]:
     """Ends of the names of all files that are read, the longest first."""
-    known = {suffix for found in every() for suffix in found.suffixes if suffix}
+    known = {suffix for found in every() for suffix in (*found.suffixes, *found.also) if suffix}
     return tuple(sorted(known, key=lambda suffix: (-len(suffix), suffix)))

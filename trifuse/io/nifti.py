@@ -27,6 +27,8 @@ _MARK = b"trifuse"
 _ATLASES = {3: "1.2.840.10008.1.4.1.1", 4: "1.2.840.10008.1.4.1.15"}
 """Standard spaces by form code of the header (Talairach, MNI 152), as the DICOM UIDs of their frames of reference."""
 
+_BLOCK = 2**20
+
 _RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
@@ -50,7 +52,9 @@ def read(request: Request) -> Image:
         kind = nib.Nifti2Image if second else nib.Nifti1Image
         loaded = kind.from_file_map({"header": holder, "image": holder}, mmap=False)
         _check_length(loaded, request)
-        return from_nibabel(loaded, request)
+        image = from_nibabel(loaded, request)
+        drained(stream, request)
+        return image
 
 
 def from_nibabel(loaded: Any, request: Request) -> Image:
@@ -90,6 +94,21 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
         notes=notes + unplaced,
         frame_of_reference=_atlas(loaded),
     )
+
+
+def drained(stream: Any, request: Request) -> None:
+    """Reads a packed file to its end: its checksum, which tells flipped bits from true ones, is compared only there.
+
+    Raises:
+        InputError: if more lies behind the image than the memory limit allows.
+    """
+    if not isinstance(stream, gzip.GzipFile):
+        return
+    found = 0
+    while block := stream.read(_BLOCK):
+        found += len(block)
+        if found > request.limit:
+            raise InputError(f"{request.origin}: unpacks to far more than its image; copy or export it anew")
 
 
 def to_nibabel(image: Image) -> Any:

@@ -1,0 +1,86 @@
+"""NRRD (`.nrrd`, or a header `.nhdr` with the values in a file of its own), as 3D Slicer has it, through SimpleITK."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from trifuse.core.errors import InputError, one_line
+from trifuse.core.image import Image
+from trifuse.io.formats import Format
+from trifuse.io.guard import guarded
+from trifuse.io.itk_file import check_stream, read_with, write_with
+from trifuse.io.request import Request
+
+_LONGEST_HEADER = 2**20
+
+_BYTES = {"char": 1, "int8": 1, "uint8": 1, "short": 2, "int16": 2, "uint16": 2, "int": 4, "int32": 4, "uint32": 4}
+_BYTES |= {"float": 4, "longlong": 8, "int64": 8, "uint64": 8, "double": 8}
+"""Bytes of a value, by the last word of its type."""
+
+
+def read(request: Request) -> Image:
+    """NRRD as an image with its own values and geometry; frames and channels as for `itk_file.read_with`.
+
+    Raises:
+        InputError: if it is damaged, truncated, too large, or holds several frames and none is chosen.
+    """
+    with guarded(request.origin, "NRRD"):
+        fields, length = _header(request.path)
+        _check_packed(fields, length, request)
+        image = read_with(request, "NrrdImageIO")
+        if "space" in fields or "space dimension" in fields:
+            return image
+        return image.noted("its header names no space: taken to run left, back and up")
+
+
+def _header(path: Path) -> tuple[dict[str, str], int]:
+    """Fields of a header by name, lower case, and its length in bytes (to the blank line, or the end of the file)."""
+    with path.open("rb") as stream:
+        start = stream.read(_LONGEST_HEADER)
+    end = re.search(rb"\r?\n\r?\n", start)
+    lines = start[: end.start() if end else len(start)].decode("latin-1").splitlines()
+    found = (line.partition(":") for line in lines if not line.startswith("#") and ":=" not in line)
+    fields = {name.strip().lower(): value.strip() for name, mark, value in found if mark}
+    return fields, end.end() if end else len(start)
+
+
+def _check_packed(fields: dict[str, str], length: int, request: Request) -> None:
+    """Compressed values must be whole."""
+    if fields.get("encoding", "").lower() not in ("gz", "gzip"):
+        return
+    expected = math.prod(int(n) for n in fields["sizes"].split()) * _BYTES[_type_of(fields)]
+    request.check_size([int(n) for n in fields["sizes"].split()])
+    apart = fields.get("data file") or fields.get("datafile")
+    if apart is None:
+        check_stream(request.path, length, expected, request, wrapping=31)
+        return
+    holder = request.path.parent / apart
+    if " " in apart or not holder.is_file():
+        raise InputError(
+            f"{request.origin}: its values are said to lie in {one_line(apart)}, which is no file beside it"
+        )
+    check_stream(holder, 0, expected, request, wrapping=31)
+
+
+def _type_of(fields: dict[str, str]) -> str:
+    """The type's last word, such as "short" of "unsigned short int" and "uint8" of "uint8_t"."""
+    words = [word for word in fields["type"].lower().removesuffix("_t").split() if word not in ("signed", "unsigned")]
+    if words[-2:] == ["short", "int"]:
+        return "short"
+    return "longlong" if words[:2] == ["long", "long"] else words[-1]
+
+
+NRRD = Format(
+    kind="nrrd",
+    title="NRRD",
+    suffixes=(".nrrd",),
+    also=(".nhdr",),
+    recognised=lambda head: not head.packed and head.start.startswith(b"NRRD000"),
+    read=read,
+    write=lambda image, path, output: write_with(image, path, "NrrdImageIO"),
+    depths=(32,),
+    dims=(2, 3),
+    units=True,
+)
