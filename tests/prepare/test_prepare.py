@@ -136,7 +136,7 @@ def test_a_dynamic_pet_is_refused_with_the_way_out(tmp_path: Path) -> None:
     for path in later.iterdir():
         path.rename(tmp_path / "pet" / f"later-{path.name}")
     assert "--frame mean" in prepare(listed, tmp_path / "out", Settings(spacing=4)).failed["a"]
-    assert not prepare(listed, tmp_path / "out", Settings(spacing=4, average=True)).failed
+    assert not prepare(listed, tmp_path / "out", Settings(spacing=4, frames=("mean",))).failed
     assert ball(tmp_path / "out" / "images" / "a" / "pet.nii.gz") == pytest.approx(MARK, abs=1.5)
 
 
@@ -246,3 +246,46 @@ def test_a_training_run_finds_the_cases(tmp_path: Path) -> None:
     assert case.kind == "T1/PET"
     assert [path.name for path in case.sources] == ["t1.nii.gz", "pet.nii.gz"]
     assert all(path.is_file() for path in case.sources)
+
+
+def flat_study(folder: Path) -> Path:
+    """An MR, two PETs of other uptake and a localizer in one folder."""
+    folder.mkdir(parents=True)
+    made = {
+        "mr": mr_series(folder / "x" / "mr", SeriesInstanceUID="1.1", SeriesNumber=3),
+        "pet": pet_series(folder / "x" / "pet", SeriesInstanceUID="1.2", SeriesNumber=5),
+        "late": pet_series(folder / "x" / "late", SeriesInstanceUID="1.3", SeriesNumber=6, RescaleSlope=40),
+    }
+    for name, where in made.items():
+        for path in where.iterdir():
+            path.rename(folder / f"{name}-{path.name}")
+        where.rmdir()
+    (folder / "x").rmdir()
+    return folder
+
+
+def test_a_flat_export_is_taken_apart_by_series(tmp_path: Path) -> None:
+    flat_study(tmp_path / "studies" / "a")
+    settings = {"sources": ("mr", "pet"), "spacing": 4, "units": "native", "normalise": "none"}
+    unclear = prepare(tmp_path / "studies", tmp_path / "unclear", Settings(**settings))
+    assert "PT series 5, PT series 6; choose one with --series 2:NUMBER" in unclear.failed["study-001"]
+    peaks = []
+    for number in (5, 6):
+        out = tmp_path / f"out{number}"
+        assert not prepare(tmp_path / "studies", out, Settings(**settings, series=(f"pet:{number}",))).failed
+        peaks.append(io.read(out / "images" / "study-001" / "pet.nii.gz").native().max())
+    assert peaks[1] == pytest.approx(2 * peaks[0])
+    rows = table(tmp_path / "t.csv", "a,studies/a,3,studies/a,6", head="study,t1,t1_series,pet,pet_series")
+    assert not prepare(rows, tmp_path / "table", Settings(spacing=4, units="native", normalise="none")).failed
+    again = io.read(tmp_path / "table" / "images" / "a" / "pet.nii.gz").native().max()
+    assert again == pytest.approx(peaks[1])
+
+
+def test_links_in_a_study_are_followed(tmp_path: Path) -> None:
+    mr_series(tmp_path / "store" / "1")
+    pet_series(tmp_path / "store" / "2")
+    (tmp_path / "studies" / "a").mkdir(parents=True)
+    for number in ("1", "2"):
+        (tmp_path / "studies" / "a" / f"s{number}").symlink_to(tmp_path / "store" / number)
+    settings = Settings(sources=("mr", "pet"), spacing=4)
+    assert not prepare(tmp_path / "studies", tmp_path / "out", settings).failed

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import Folder, Json, Windows, answer, progress, say
+from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Windows, answer, progress, say
 
 
 def prepare(
@@ -40,9 +40,9 @@ def prepare(
         Literal["auto", "native", "suv"],
         typer.Option(help="PET from DICOM: SUVbw where the header allows it, as stored, or SUVbw or failure."),
     ] = "auto",
-    frame: Annotated[
-        Literal["mean"] | None, typer.Option(help="mean averages 4D and dynamic images; they are refused otherwise.")
-    ] = None,
+    frame: Frames = None,
+    series: SeriesChoice = None,
+    allow_gaps: AllowGaps = False,
     window: Windows = None,
     val: Annotated[float, typer.Option(help="Share of the patients for validation, if the list has no split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the patients for testing, if the list has no split.")] = 0.0,
@@ -68,6 +68,8 @@ def prepare(
 
       trifuse prepare export/ -o dataset --source mr --source pet --workers 4
 
+      trifuse prepare export/ -o dataset --source ct --source pet --series 2:5 --frame 2:mean
+
       trifuse prepare studies.csv -o dataset --register resample --spacing 2
     """
     from trifuse.prepare import Settings
@@ -79,7 +81,9 @@ def prepare(
         spacing=spacing,
         normalise=normalise,
         units=units,
-        average=frame == "mean",
+        frames=tuple(frame or ()),
+        series=tuple(series or ()),
+        allow_gaps=allow_gaps,
         windows=tuple(window or ()),
         val=val,
         test=test,

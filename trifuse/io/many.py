@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trifuse.core.errors import InputError, NothingToChooseError, OptionError
 from trifuse.core.image import Image
@@ -63,8 +62,14 @@ class PerSource:
     refused: list[InputError] = field(default_factory=list)
 
 
-def per_source(texts: Sequence[str], count: int, option: str) -> PerSource:
+def per_source(texts: Sequence[str], count: int, option: str, names: Sequence[str] = ()) -> PerSource:
     """Values such as "2:5" (for source 2, counted from 1; "2=5" too) and "5" (for all).
+
+    Args:
+        texts: as typed.
+        count: how many sources there are.
+        option: for messages.
+        names: of the sources, which may stand for their numbers: "pet:5".
 
     Raises:
         OptionError: if a source does not exist, or is named twice.
@@ -72,16 +77,17 @@ def per_source(texts: Sequence[str], count: int, option: str) -> PerSource:
     own: dict[int, str] = {}
     common = None
     for text in texts:
-        match = re.fullmatch(r"(\d+)[:=](.+)", text.strip())
-        if match is None:
+        match = re.fullmatch(r"([^:=]+)[:=](.+)", text.strip())
+        before, value = match.groups() if match else ("", "")
+        if not (before.isdecimal() or before in names):
             common = text.strip()
             continue
-        number = int(match[1])
+        number = int(before) if before.isdecimal() else names.index(before) + 1
         if not 1 <= number <= count:
             raise OptionError(f"{option} {text}: there is no source {number}; count from 1 to {count}")
         if number in own:
             raise OptionError(f"{option} {text}: source {number} has {own[number]} already")
-        own[number] = match[2].strip()
+        own[number] = value.strip()
     return PerSource(own, common)
 
 
@@ -101,22 +107,45 @@ def parse_frame(text: str | None) -> Frame:
 
 
 def _read(path: str | Path, number: int, asked: dict[str, PerSource], units: Units, allow_gaps: bool) -> Image:
-    """One source; a choice that was meant for whichever source has something to choose is left out where it has not."""
-    values: dict[str, Any] = {option: choice.own.get(number, choice.common) for option, choice in asked.items()}
+    values = {option: choice.own.get(number, choice.common) for option, choice in asked.items()}
     shared = {option for option, choice in asked.items() if number not in choice.own and choice.common is not None}
+    image, refused = read_chosen(path, values, shared, units=units, allow_gaps=allow_gaps)
+    for error in refused:
+        asked[error.option].refused.append(error)
+    return image
+
+
+def read_chosen(
+    path: str | Path,
+    values: Mapping[str, str | None],
+    shared: Collection[str] = (),
+    *,
+    units: Units = "native",
+    allow_gaps: bool = False,
+) -> tuple[Image, list[NothingToChooseError]]:
+    """One source, by what was chosen as "frame" and "series".
+
+    Args:
+        values: what was typed for each; None where nothing was.
+        shared: which of them were meant for whichever source has something to choose: left out where it has not.
+
+    Returns:
+        The image, and what was said where a choice was left out.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    left = dict(values)
+    refused: list[NothingToChooseError] = []
     while True:
+        asked = tuple(option for option in shared if left.get(option) is not None)
+        frame, series = parse_frame(left.get("frame")), left.get("series")
         try:
-            return read(
-                path,
-                frame=parse_frame(values["frame"]),
-                series=values["series"],
-                units=units,
-                allow_gaps=allow_gaps,
-                shared=tuple(shared),
-            )
+            image = read(path, frame=frame, series=series, units=units, allow_gaps=allow_gaps, shared=asked)
         except NothingToChooseError as error:
-            if values[error.option] is None:
+            if error.option not in asked:
                 raise
-            values[error.option] = None
-            shared.discard(error.option)
-            asked[error.option].refused.append(error)
+            left[error.option] = None
+            refused.append(error)
+        else:
+            return image, refused

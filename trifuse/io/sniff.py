@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +92,19 @@ def is_gzip(path: Path) -> bool:
     """Whether a file is compressed with gzip."""
     with path.open("rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
+
+
+def walked(folder: Path) -> Iterator[Path]:
+    """All files in a folder and below, by name, hidden ones left out; links are followed, circles are not."""
+    seen = set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(where) / name for name in sorted(names) if not name.startswith("."))
 
 
 def _first_bytes(path: Path, origin: str) -> bytes:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trifuse.core.errors import InputError, one_line
 from trifuse.core.image import Modality, guess_modality
 from trifuse.io.guard import quiet
-from trifuse.io.sniff import is_dicom
+from trifuse.io.many import per_source
+from trifuse.io.sniff import is_dicom, walked
+
+if TYPE_CHECKING:
+    from trifuse.io.dicom.choose import Series
 
 _MR = (Modality.T1, Modality.T2, Modality.FLAIR, Modality.PD, Modality.GAD)
 _ORDER = (*_MR, Modality.CT, Modality.US, Modality.PET, Modality.SPECT, Modality.OTHER)
@@ -25,16 +29,20 @@ class Candidate:
     """An image in a study's folder.
 
     Attributes:
-        path: NIfTI file, folder of one DICOM series, or multi-frame DICOM file.
-        name: file or folder name without suffix, lower case.
+        path: NIfTI file, folder with DICOM series, or multi-frame DICOM file.
+        name: file or folder name without suffix, lower case; of one series of several in a folder, its description.
         modality: by name, else by the DICOM header.
         mr: whether magnetic resonance made it, of whatever contrast.
+        series: UID of the series, where the folder holds several.
+        held: the series.
     """
 
     path: Path
     name: str
     modality: Modality
     mr: bool
+    series: str = ""
+    held: Series | None = None
 
     def answers(self, wanted: str) -> bool:
         """Whether it is of the modality that a word means: `t1`, `pet`, `mr` for any magnetic resonance."""
@@ -47,15 +55,15 @@ class Candidate:
 
 
 def candidates(folder: Path) -> list[Candidate]:
-    """The images in a study's folder, sorted by path."""
-    found = []
-    for where, _, names in sorted(os.walk(folder)):
-        files = [Path(where) / name for name in sorted(names) if not name.startswith(".")]
+    """The images in a study's folder, at any depth, links followed, sorted by path."""
+    found: list[Candidate] = []
+    inside: dict[Path, list[Path]] = {}
+    for path in walked(folder):
+        inside.setdefault(path.parent, []).append(path)
+    for where, files in sorted(inside.items()):
         nifti = [path for path in files if path.name.lower().endswith((".nii", ".nii.gz"))]
         found += [_nifti(path) for path in nifti]
-        dicom = next((path for path in files if path not in nifti and is_dicom(path)), None)
-        if dicom is not None:
-            found += _dicom(Path(where), dicom, files)
+        found += _dicom(where, [path for path in files if path not in nifti and is_dicom(path)])
     return found
 
 
@@ -80,25 +88,50 @@ def common(folders: Sequence[Path], path: Path) -> list[str]:
     return sorted(shared, key=lambda name: (_ORDER.index(kinds[name]), name))
 
 
-def chosen(folder: Path, wanted: Sequence[str]) -> dict[str, Path]:
+def chosen(folder: Path, wanted: Sequence[str], series: Sequence[str] = ()) -> dict[str, Candidate]:
     """The image of each name: the one whose file or folder is so called, else the only one of that modality.
+
+    Args:
+        folder: of the study.
+        wanted: names.
+        series: which DICOM series is meant, of which name: "pet:5", "2:PT" (see `Settings.series`).
 
     Raises:
         InputError: if there is none, or several.
     """
-    inside = candidates(folder)
+    inside, words = candidates(folder), [name.lower() for name in wanted]
+    picked = per_source(series, len(words), "--series", words)
     found = {}
-    for name in wanted:
-        word = name.lower()
+    for number, word in enumerate(words, start=1):
         hits = [c for c in inside if c.name == word] or [c for c in inside if c.answers(word)]
+        if number in picked.own:
+            hits = [c for c in inside if c.held is not None and c.held.answers(picked.own[number])]
         if len(hits) != 1:
-            listed = ", ".join(one_line(c.path.relative_to(folder)) for c in (hits or inside)[:6])
-            what = f"{len(hits)} images are {name}" if hits else f"no image is {name}"
-            raise InputError(
-                f"{what}; there {'are' if hits else 'is'}: {listed or 'nothing'}; list the study in a table"
-            )
-        found[word] = hits[0].path
+            raise _unclear(folder, word, number, hits, inside)
+        found[word] = hits[0]
     return found
+
+
+def _unclear(
+    folder: Path, word: str, number: int, hits: Sequence[Candidate], inside: Sequence[Candidate]
+) -> InputError:
+    """Why a name means no image, or several."""
+    listed = ", ".join(_shown(candidate, folder) for candidate in (hits or inside)[:6])
+    what = f"{len(hits)} images are {word}" if hits else f"no image is {word}"
+    way = (
+        f"choose one with --series {number}:NUMBER, or list the study in a table"
+        if any(candidate.held for candidate in hits)
+        else "list the study in a table"
+    )
+    return InputError(f"{what}; there {'are' if hits else 'is'}: {listed or 'nothing'}; {way}")
+
+
+def _shown(candidate: Candidate, folder: Path) -> str:
+    path = one_line(candidate.path.relative_to(folder))
+    if candidate.held is None or not candidate.series:
+        return path
+    held = candidate.held
+    return f"{path if path != '.' else ''} {held.modality} series {held.number or held.uid}".strip()
 
 
 def _nifti(path: Path) -> Candidate:
@@ -107,21 +140,30 @@ def _nifti(path: Path) -> Candidate:
     return Candidate(path, name, modality, modality in _MR or bool({"mr", "mri"} & set(re.split(r"[^a-z]+", name))))
 
 
-def _dicom(folder: Path, first: Path, files: Sequence[Path]) -> list[Candidate]:
-    """The folder as a series; or each file, where they are multi-frame."""
-    from pydicom import dcmread
+def _dicom(folder: Path, files: Sequence[Path]) -> list[Candidate]:
+    """The series in a folder, localizers aside; each file of a series by itself, where they are multi-frame."""
+    from trifuse.io.dicom.choose import grouped
+    from trifuse.io.dicom.gather import header_of
 
+    pieces = [piece for file in files for piece in header_of(file)]
+    listed = [one for one in grouped(pieces) if not one.is_scout] or grouped(pieces)
+    found = []
+    for one in listed:
+        several = [p for p in one.pieces if int(p.dataset.get("NumberOfFrames") or 1) > 1]
+        if several and not one.pieces[0].dataset.get("ConcatenationUID"):
+            found += [Candidate(p.path, p.path.stem.lower(), *_made_by(one, p.path.stem), held=one) for p in several]
+            continue
+        name = folder.name if len(listed) == 1 else one.description or f"{one.modality} {one.number}"
+        uid = one.uid if len(listed) > 1 or len(one.pieces) < len(pieces) else ""
+        found.append(Candidate(folder, name.lower(), *_made_by(one, name), series=uid, held=one))
+    return found
+
+
+def _made_by(one: Series, name: str) -> tuple[Modality, bool]:
+    """Modality by the header, and whether it is a magnetic resonance."""
     from trifuse.io.dicom.header import frame_header, modality
     from trifuse.io.request import Request
 
-    def candidate(path: Path, file: Path, name: str) -> Candidate:
-        with quiet():
-            header = dcmread(file, force=True, stop_before_pixels=True)
-            made_by = modality(frame_header(header, 0), Request(origin="", path=Path(name)))
-        return Candidate(path, name.lower(), made_by, header.get("Modality") == "MR")
-
     with quiet():
-        several = int(dcmread(first, force=True, stop_before_pixels=True).get("NumberOfFrames") or 1) > 1
-    if several:
-        return [candidate(file, file, file.stem) for file in files if is_dicom(file)]
-    return [candidate(folder, first, folder.name)]
+        made_by = modality(frame_header(one.pieces[0].dataset, 0), Request(origin="", path=Path(name)))
+    return made_by, one.modality == "MR"

@@ -85,7 +85,7 @@ def prepare(
         TrifuseError: if the list cannot be read. What is wrong with a single study does not stop the others.
     """
     output = Path(output)
-    found = listed(Path(studies), settings.sources, keep_names=keep_names)
+    found = listed(Path(studies), settings.sources, keep_names=keep_names, series=settings.series)
     manifest.check(found)
     _check_spares(found, output / "images")
     jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
@@ -139,7 +139,7 @@ def _made(job: Job) -> dict[str, Any]:
     Settings(register=register)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # recorded; the command reports it for all studies
-        sources = prepared(job.study.sources, job.settings, register)
+        sources = prepared(job.study, job.settings, register)
     target = job.folder / "images" / job.study.name
     draft = job.folder / "images" / f".{secrets.token_hex(4)}-{job.study.name}"
     try:
@@ -199,5 +199,6 @@ def _source_count(records: Sequence[dict[str, Any]]) -> int:
 def _digest(study: Study, settings: Settings) -> str:
     """Cache key: a hash of all that decides how a study comes out, the contents of its files included."""
     what: list[object] = [settings.key(), study.register, study.error, __version__]
+    what += [sorted(study.series.items()), sorted(study.frames.items())]
     what += [(name, digest(path) if path.exists() else "") for name, path in study.sources.items()]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -31,7 +31,10 @@ class Settings:
         units: see `Units`.
         windows: "pet=0:6" or "ct=brain", by name or modality (see `trifuse.core.window.shown`): what becomes 0 and 1 of
             these images in place of `normalise`.
-        average: whether the frames of dynamic and 4D images are averaged; they are refused otherwise.
+        frames: which frame of 4D and dynamic images, "mean" or a number from 0, and of which image where there are
+            several: "pet:mean", "2:0"; they are refused otherwise.
+        series: which DICOM series of folders with several, likewise: "pet:5", "2:PT".
+        allow_gaps: whether DICOM slices at uneven distances are resampled onto even ones.
         val, test: shares of the patients held out, where the list of studies names no split.
 
     Raises:
@@ -44,7 +47,9 @@ class Settings:
     normalise: Normalise = "robust"
     units: Units = "auto"
     windows: tuple[str, ...] = ()
-    average: bool = False
+    frames: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    allow_gaps: bool = False
     val: float = 0.1
     test: float = 0.0
 

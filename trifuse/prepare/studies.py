@@ -19,6 +19,9 @@ RESERVED = ("study", "case", "patient", "split", "register", "kind", "functional
 
 EXAMPLE = "a CSV table with study, t1, pet, ..., a YAML file, or a folder of studies"
 
+CHOICES = ("_series", "_frame")
+"""Ends of the names of columns that choose within the image of the column before: `pet`, `pet_series`, `pet_frame`."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -27,6 +30,8 @@ class Study:
     Attributes:
         name: of the study, fit for a file name.
         sources: name -> file or DICOM folder, the reference first.
+        series: name -> DICOM series in that folder, where it holds several.
+        frames: name -> frame, where the list names one.
         patient: who; the study itself where unknown.
         split: "train", "val" or "test"; empty if it is to be drawn.
         register: the study's own way of registration; empty for the one of the settings.
@@ -36,6 +41,8 @@ class Study:
 
     name: str
     sources: Mapping[str, Path] = field(default_factory=dict)
+    series: Mapping[str, str] = field(default_factory=dict)
+    frames: Mapping[str, str] = field(default_factory=dict)
     patient: str = ""
     split: str = ""
     register: str = ""
@@ -54,25 +61,29 @@ class Study:
         return re.sub(rf"(?<!\w){re.escape(self.patient)}(?!\w)", self.name, text)
 
 
-def listed(path: Path, wanted: Sequence[str] = (), *, keep_names: bool = False) -> list[Study]:
+def listed(
+    path: Path, wanted: Sequence[str] = (), *, keep_names: bool = False, series: Sequence[str] = ()
+) -> list[Study]:
     """The studies of a list, in its order.
 
     A table has a column `study` (or `case`), any of `patient`, `split` and `register`, and one column of paths for each
-    image. A YAML file has `studies: {NAME: {t1: PATH, pet: PATH, patient: ...}}`. Paths are relative to the list. In a
-    folder of studies, images are recognised by file or folder name, or by what made them (see `exports.chosen`).
+    image; `pet_series` and `pet_frame` choose within the image of column `pet`. A YAML file has
+    `studies: {NAME: {t1: PATH, pet: PATH, patient: ...}}`. Paths are relative to the list. In a folder of studies,
+    images are recognised by file or folder name, or by what made them (see `exports.chosen`).
 
     Args:
         path: CSV or YAML file, or folder.
         wanted: names of the images of each study, the reference first; all of them if empty.
         keep_names: whether studies of a folder are called as their folders, which often bear patients' names;
             study-001, study-002 ... otherwise, in the folders' natural order.
+        series: which DICOM series of a folder of studies (see `Settings.series`).
 
     Raises:
         InputError: if the list cannot be read, is empty, or names a study twice. A study that lacks an image is no
             error here: it says so itself.
     """
     if path.is_dir():
-        found = _of_folder(path, wanted, keep_names)
+        found = _of_folder(path, wanted, keep_names, series)
     else:
         found = [_study(row, path, wanted) for row in rows_of(path, "studies", EXAMPLE)]
     if not found:
@@ -89,7 +100,7 @@ def plain(name: str) -> str:
 
 
 def _study(row: Mapping[str, Any], table: Path, wanted: Sequence[str]) -> Study:
-    names = list(wanted) or [key for key in row if key not in RESERVED and row[key]]
+    names = list(wanted) or [key for key in row if key not in RESERVED and row[key] and not key.endswith(CHOICES)]
     missing = [name for name in names if not row.get(name)]
     error = f"the list names no {', '.join(missing)}" if missing else ""
     if not error and len(names) < 2:
@@ -98,6 +109,8 @@ def _study(row: Mapping[str, Any], table: Path, wanted: Sequence[str]) -> Study:
     return Study(
         name=plain(name),
         sources={} if error else {plain(key): table.parent / Path(row[key]).expanduser() for key in names},
+        series={plain(key): str(row[f"{key}_series"]) for key in names if row.get(f"{key}_series")},
+        frames={plain(key): str(row[f"{key}_frame"]) for key in names if row.get(f"{key}_frame")},
         patient=str(row.get("patient") or name),
         split=str(row.get("split") or ""),
         register=str(row.get("register") or ""),
@@ -105,7 +118,7 @@ def _study(row: Mapping[str, Any], table: Path, wanted: Sequence[str]) -> Study:
     )
 
 
-def _of_folder(path: Path, wanted: Sequence[str], keep_names: bool) -> list[Study]:
+def _of_folder(path: Path, wanted: Sequence[str], keep_names: bool, series: Sequence[str]) -> list[Study]:
     folders = sorted(
         (entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")),
         key=lambda entry: natural_key(entry.name),
@@ -118,7 +131,9 @@ def _of_folder(path: Path, wanted: Sequence[str], keep_names: bool) -> list[Stud
         study = Study(plain(folder.name) if keep_names else f"study-{number:03d}", patient=folder.name)
         study = replace(study, coded=not keep_names)
         try:
-            found.append(replace(study, sources=chosen(folder, names)))
+            images = chosen(folder, names, series)
+            picked = {name: image.series for name, image in images.items() if image.series}
+            found.append(replace(study, sources={n: i.path for n, i in images.items()}, series=picked))
         except InputError as error:
             found.append(replace(study, error=study.redacted(str(error))))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from trifuse import io
 from trifuse.align.grid import has_geometry, lps, placed_over, same_grid
 from trifuse.align.itk import resampled
 from trifuse.align.registration import Registered, registered
 from trifuse.core.errors import InputError, UnitsError
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.window import shown
-from trifuse.io.request import Frame, Units
+from trifuse.io.many import per_source, read_chosen
+from trifuse.io.request import Units
 from trifuse.prepare.grid import cubic, upright, window_of
 from trifuse.prepare.settings import Register, Settings
+from trifuse.prepare.studies import Study
 
 if TYPE_CHECKING:
     from trifuse.align.grid import Registration
@@ -44,18 +44,18 @@ class Source:
     notes: tuple[str, ...]
 
 
-def prepared(sources: Mapping[str, Path], settings: Settings, register: Register) -> list[Source]:
+def prepared(study: Study, settings: Settings, register: Register) -> list[Source]:
     """The images of a study on one grid, the reference first.
 
     Args:
-        sources: name -> file or DICOM folder, the reference first.
+        study: its sources, the reference first.
         settings: what to do.
         register: way of registration of this study.
 
     Raises:
         InputError: if an image cannot be read or is no volume, or two have nothing in common to register.
     """
-    native = {name: _read(name, path, settings) for name, path in sources.items()}
+    native = {name: _read(name, study, settings) for name in study.sources}
     images = dict(zip(native, shown(list(native.values()), settings.windows, list(native)), strict=True))
     ends = {name: _ends(image, settings) if image is native[name] else image.window for name, image in images.items()}
     (first, reference), *others = images.items()
@@ -71,15 +71,22 @@ def prepared(sources: Mapping[str, Path], settings: Settings, register: Register
     return made
 
 
-def _read(name: str, path: Path, settings: Settings) -> Image:
-    frame: Frame = "mean" if settings.average else None
+def _read(name: str, study: Study, settings: Settings) -> Image:
+    names, path = list(study.sources), study.sources[name]
+    values: dict[str, str | None] = {"series": study.series.get(name), "frame": study.frames.get(name)}
+    shared = set()
+    for option, texts in (("frame", settings.frames), ("series", settings.series)):
+        choice, number = per_source(texts, len(names), f"--{option}", names), names.index(name) + 1
+        if values[option] is None:
+            values[option] = choice.own.get(number, choice.common)
+            shared |= {option} if number not in choice.own else set()
     units: Units = "native" if settings.units == "native" else "suv"
     try:
-        image = io.read(path, frame=frame, units=units)
+        image, _ = read_chosen(path, values, shared, units=units, allow_gaps=settings.allow_gaps)
     except UnitsError as refusal:
         if settings.units == "suv":
             raise
-        image = io.read(path, frame=frame)
+        image, _ = read_chosen(path, values, shared, allow_gaps=settings.allow_gaps)
         reason = str(refusal).partition(": cannot be turned into SUV: ")[2].partition(";")[0]
         image = replace(image, notes=(*image.notes, f"is not in SUV: {reason or 'no DICOM header says how'}"))
     if image.dims != 3:

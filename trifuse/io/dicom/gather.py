@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from trifuse.io.dicom import kinds
 from trifuse.io.dicom.frames import PIXELS, is_image, load
 from trifuse.io.guard import guarded
 from trifuse.io.request import Request
-from trifuse.io.sniff import is_dicom
+from trifuse.io.sniff import is_dicom, walked
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -114,19 +113,6 @@ def check_complete(gathered: Gathered, chosen: Sequence[Piece]) -> None:
             raise _broken(path)
 
 
-def walked(folder: Path) -> Iterator[Path]:
-    """All files in a folder and below, by name, hidden ones left out; links are followed, circles are not."""
-    seen = set()
-    for where, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(where)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (Path(where) / name for name in sorted(names) if not name.startswith("."))
-
-
 def without_copies(pieces: Sequence[Piece]) -> tuple[list[Piece], tuple[str, ...]]:
     """Every object once, by its UID.
 
@@ -179,6 +165,15 @@ def image_of(path: Path, request: Request) -> list[Piece]:
     with guarded(origin, "DICOM"):
         dataset = load(path, replace(request, origin=origin, path=path))
         return [Piece(path, dataset)] if is_image(dataset) and not kinds.is_about_images(dataset) else []
+
+
+def header_of(path: Path) -> list[Piece]:
+    """The file, with its header alone, if it holds an image; else nothing."""
+    from pydicom import dcmread
+
+    with guarded(one_line(path), "DICOM"):
+        header = dcmread(path, force=True, stop_before_pixels=True)
+        return [Piece(path, header)] if "Rows" in header and not kinds.is_about_images(header) else []
 
 
 def _on_disk(root: Path, parts: Sequence[str]) -> Path | None:
