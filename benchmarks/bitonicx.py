@@ -189,7 +189,7 @@ def straight_fusion(first: Plane, second: Plane, rgb: NDArray[np.float64]) -> ND
 def our_fusion(first: Plane, second: Plane, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     """The method, as `trifuse.fuse` calls it."""
     sources = [torch.from_numpy(image.astype(np.float32)) for image in (first[None], second[None], rgb)]
-    fused = BitonicX().fuse([source[None] for source in sources], scale=1, random=Random(0))
+    fused = BitonicX().fuse([source[None] for source in sources], scale=1, random=Random(0)).picture
     pixels: NDArray[np.float64] = fused[0].double().numpy()
     return pixels
 

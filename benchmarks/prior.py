@@ -145,7 +145,7 @@ def fused_by(method: Method, pair: Sequence[Array]) -> Array:
     """The fused picture of grey ones, 0..1."""
     tensors = [torch.from_numpy(source).float()[None, None] for source in pair]
     with torch.inference_mode():
-        fused = torch.as_tensor(method.fuse(tensors, scale=1, random=Random()))
+        fused = method.fuse(tensors, scale=1, random=Random()).picture
     return np.asarray(fused[0, 0].double().clamp(0, 1))
 
 

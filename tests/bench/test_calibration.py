@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from trifuse import methods
 from trifuse.bench import calibration, recipe, report, run
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 SIDE = 400
 
@@ -100,7 +100,7 @@ class Noisy:
     card: ClassVar[Card] = Card(name="noisy", title="Noisy", summary="for tests", stochastic=True)
 
     def fuse(self, sources, *, scale, random):
-        return 0.5 + 20 / 255 * torch.randn(sources[0].shape, generator=random.torch)
+        return Estimate(0.5 + 20 / 255 * torch.randn(sources[0].shape, generator=random.torch))
 
 
 def test_a_benchmark_reports_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from trifuse.core.random import Random
 from trifuse.fusion import adapt as adaptation
 from trifuse.fusion.adapt import mirrored, run
 from trifuse.fusion.settings import Run
-from trifuse.methods.base import Card, Spread, method
+from trifuse.methods.base import Card, Estimate, method
 
 
 @method
@@ -31,8 +31,8 @@ class Difference:
 
     card: ClassVar[Card] = Card(name="difference", title="", summary="", sources=(2, 2))
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        return 0.5 * sources[0] + 0.25 * sources[1]
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
+        return Estimate(0.5 * sources[0] + 0.25 * sources[1])
 
 
 @method
@@ -42,8 +42,8 @@ class Noise:
 
     card: ClassVar[Card] = Card(name="noise", title="", summary="", stochastic=True)
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        return 0.5 + 0.1 * torch.randn(sources[0].shape, generator=random.torch)
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
+        return Estimate(0.5 + 0.1 * torch.randn(sources[0].shape, generator=random.torch))
 
 
 @method
@@ -55,10 +55,10 @@ class Sixteen:
         name="sixteen", title="", summary="", size_multiple=16, min_size=32, scales=frozenset({1, 2}), colour="rgb"
     )
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor | Spread:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         assert all(n % 16 == 0 and n >= 32 for n in sources[0].shape[2:])
         larger = sources[0].repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-        return Spread(larger, torch.full_like(larger[:, :1], 0.125))
+        return Estimate(larger, torch.full_like(larger[:, :1], 0.125))
 
 
 def grey(*size: int, seed: int = 0) -> np.ndarray:
@@ -142,6 +142,22 @@ def test_samples_give_mean_and_spread_and_the_seed_decides() -> None:
     assert not certain.uncertainty.pixels.any()
 
 
+@method
+@dataclass(frozen=True)
+class Bare:
+    """A method as a newcomer may write it."""
+
+    card: ClassVar[Card] = Card(name="bare", title="", summary="")
+
+    def fuse(self, sources, *, scale, random):
+        return sources[0]
+
+
+def test_a_method_that_returns_no_estimate_is_taught() -> None:
+    with pytest.raises(TypeError, match=r"method bare returns Tensor; return Estimate\(...\)"):
+        trifuse.fuse([grey(5, 6), grey(5, 6)], Bare())
+
+
 def test_progress_reaches_the_listener() -> None:
     seen: list[tuple[str, int, int]] = []
     with listening(lambda *report: seen.append(report)):
@@ -154,8 +170,7 @@ def test_bf16_stays_close_to_fp32() -> None:
     sources = [torch.rand(1, 1, 8, 8) for _ in range(2)]
     settings = Run(precision="bf16")
     fused = run(trifuse.methods.get("mean")(), sources, settings, Random(0))
-    assert isinstance(fused, Tensor)
-    assert torch.allclose(fused.float(), torch.stack(sources).mean(0), atol=1e-2)
+    assert torch.allclose(fused.mean.float(), torch.stack(sources).mean(0), atol=1e-2)
 
 
 @pytest.mark.parametrize("native", [True, False])

@@ -18,7 +18,7 @@ from trifuse.core.errors import OptionError
 from trifuse.core.progress import listening
 from trifuse.core.random import Random
 from trifuse.fusion.slices import slice_random
-from trifuse.methods.base import Card, method, own_range
+from trifuse.methods.base import Card, Estimate, method
 
 
 @method
@@ -28,15 +28,8 @@ class Stretching:
 
     card: ClassVar[Card] = Card(name="stretching", title="", summary="", sources=(2, 2))
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        raw = self.raw(sources, scale=scale, random=random)
-        return self.shown(raw, *own_range(raw))
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        return (sources[0] + sources[1]) / 2
-
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        return (raw - low) / (high - low)
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
+        return Estimate((sources[0] + sources[1]) / 2, stretch=lambda raw, low, high: (raw - low) / (high - low))
 
 
 @method
@@ -46,8 +39,8 @@ class Noise:
 
     card: ClassVar[Card] = Card(name="noise", title="", summary="", stochastic=True)
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        return torch.rand(sources[0].shape, generator=random.torch)
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
+        return Estimate(torch.rand(sources[0].shape, generator=random.torch))
 
 
 def noise(*size: int, seed: int = 0) -> np.ndarray:

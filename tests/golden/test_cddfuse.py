@@ -106,7 +106,7 @@ def test_pictures(kind: str, tmp_path: Path) -> None:
         for mode, name in modes.items():
             method = get("cddfuse")(weights=str(tmp_path / f"{path.stem}.pth"), mode=mode)
             with torch.inference_mode():
-                fused = method.fuse(sources, scale=1, random=Random())[0, 0].numpy()
+                fused = method.fuse(sources, scale=1, random=Random()).picture[0, 0].numpy()
             off = np.abs(np.round(fused * 255) - golden[name].astype(float))
             assert off.max() <= 1, (path.name, mode)
             assert (off > 0).mean() <= 1e-3, (path.name, mode)

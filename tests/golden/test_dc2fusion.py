@@ -142,7 +142,7 @@ def test_method_takes_official_keys(path: Path, tmp_path: Path) -> None:
     torch.save(network(golden).state_dict(), checkpoint)
     method = get("dc2fusion")(weights=str(checkpoint), variant="reference")
     mri, pet = volumes(golden, "mri", "pet")
-    fused = method.fuse([mri, pet], scale=1, random=Random())
+    fused = method.fuse([mri, pet], scale=1, random=Random()).picture
     assert fused.shape == mri.shape
     if "out_conv" in golden.files and fused.shape == golden["output"].shape:
         assert_close(fused, golden["output"], 1e-3)

@@ -17,7 +17,7 @@ from trifuse.diffusion.prior import ADMPrior
 from trifuse.diffusion.proximal import PublishedPALM
 from trifuse.diffusion.samplers import DDIM, replay, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean
-from trifuse.methods.base import own_range
+from trifuse.methods.base import range_of
 from trifuse.methods.ddfm_palm import resized, written
 from trifuse.nets.adm_unet import from_state
 
@@ -87,5 +87,5 @@ def test_chain(path: Path) -> None:
         given, done = theirs, stop
     np.testing.assert_allclose(ours, golden["final_pred_xstart"], rtol=0, atol=1e-3)
     last = torch.einsum("c,bchw->bhw", luma, ours)[:, None]
-    picture = written(last, *own_range(last))[0, 0].numpy() * 255
+    picture = written(last, *range_of(last))[0, 0].numpy() * 255
     assert np.abs(np.rint(picture) - golden["recon_u8"]).max() <= 1

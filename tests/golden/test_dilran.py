@@ -78,7 +78,7 @@ def test_pair(path: Path, mode: str, net: DILRAN) -> None:
 def test_method(path: Path, mode: str, variant: str, weights: str) -> None:
     golden = np.load(path)
     method = get("dilran")(weights=weights, variant=variant)
-    fused = method.fuse([tensor(golden["ct"]), tensor(golden["mri"])], scale=1, random=Random())
+    fused = method.fuse([tensor(golden["ct"]), tensor(golden["mri"])], scale=1, random=Random()).picture
     assert_close(fused[0, 0], golden[f"{mode}_SFNN"].clip(0, 1))
 
 
@@ -194,7 +194,7 @@ def test_table(path: Path, weights: str) -> None:
                 break
             sources = [picture(ct).astype(np.float32) / 255, picture(mri).astype(np.float32) / 255]
             tensors = [torch.from_numpy(source)[None, None] for source in sources]
-            fused = method.fuse(tensors, scale=1, random=Random())[0, 0].numpy()
+            fused = method.fuse(tensors, scale=1, random=Random()).picture[0, 0].numpy()
             errors = np.mean([psnr(source, fused) for source in sources])
             if abs(errors - known[number][columns.index("psnr_range1")]) > 0.1:
                 continue  # of another contrast

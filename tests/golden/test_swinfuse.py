@@ -62,7 +62,7 @@ def test_pipeline(path: Path, tmp_path: Path) -> None:
     save_file(weights(int(golden["seed"])), tmp_path / "swinfuse.safetensors")
     method = get("swinfuse")(weights=str(tmp_path / "swinfuse.safetensors"))
     sources = [torch.from_numpy(golden[n].astype(np.float32) / 255)[None, None] for n in ("infrared", "visible")]
-    fused = method.fuse(sources, scale=1, random=Random())[0, 0].numpy()
+    fused = method.fuse(sources, scale=1, random=Random()).picture[0, 0].numpy()
     assert np.abs(np.round(fused * 255) - golden["saved"]).max() <= 1
 
 

@@ -56,7 +56,7 @@ def test_network(path: Path, weights: str) -> None:
 def test_saved_picture(path: Path, weights: str) -> None:
     golden = np.load(path)
     method = get("u2fusion")(weights=weights, variant="reference")
-    fused = method.fuse([tensor(golden["source1"]), tensor(golden["source2"])], scale=1, random=Random())[0]
+    fused = method.fuse([tensor(golden["source1"]), tensor(golden["source2"])], scale=1, random=Random()).picture[0]
     saved = np.floor(fused.permute(1, 2, 0).numpy() * 255 + 0.5).squeeze()
     assert saved.shape == golden["fused_saved"].shape
     assert np.abs(saved - golden["fused_saved"]).max() <= 1

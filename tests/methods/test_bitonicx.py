@@ -13,6 +13,7 @@ import trifuse
 from trifuse.core import colour
 from trifuse.core.errors import OptionError
 from trifuse.core.random import Random
+from trifuse.methods.base import card_of
 from trifuse.methods.bitonicx import BitonicX, fuse_greys, fuse_luma, luma_layers, score
 
 SIZE = (39, 46)
@@ -89,7 +90,7 @@ def test_chroma_of_several_coloured_sources_is_merged() -> None:
 def test_eight_bit_levels_are_recovered_exactly() -> None:
     a, b = study(2)
     tensors = [torch.from_numpy((image / 255).astype(np.float32))[None, None] for image in (a, b)]
-    fused = BitonicX().fuse(tensors, scale=1, random=Random(0))
+    fused = BitonicX().fuse(tensors, scale=1, random=Random(0)).picture
     assert fused.dtype == torch.float32
     assert np.abs(fused[0, 0].numpy() - fuse_greys(a / 255, b / 255).fused).max() < 1e-7
 
@@ -97,7 +98,7 @@ def test_eight_bit_levels_are_recovered_exactly() -> None:
 def test_pixels_that_are_not_finite_do_not_spread() -> None:
     a, b = (torch.from_numpy((image / 255).astype(np.float32))[None, None] for image in study(2))
     a[..., 5, 6], a[..., 20, 30] = torch.nan, torch.inf
-    fused = BitonicX(denoise=True).fuse([a, b], scale=1, random=Random(0))
+    fused = BitonicX(denoise=True).fuse([a, b], scale=1, random=Random(0)).picture
     assert torch.isfinite(fused).all()
 
 
@@ -121,8 +122,8 @@ def test_random_clarity_follows_the_seed_and_only_then_the_card_says_stochastic(
     draws = [trifuse.fuse(sources, options={"clarity": "random"}, seed=seed).image.pixels for seed in (0, 0, 1)]
     assert np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
-    assert BitonicX(clarity="random").card.stochastic
-    assert not BitonicX(clarity="detail").card.stochastic
+    assert card_of(BitonicX(clarity="random")).stochastic
+    assert not card_of(BitonicX(clarity="detail")).stochastic
     spread = trifuse.fuse(sources, options={"clarity": "random"}, samples=2).uncertainty
     assert spread is not None
     assert spread.pixels.max() > 0

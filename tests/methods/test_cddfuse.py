@@ -8,7 +8,7 @@ import torch
 from tests.methods.untrained import checkpoint, fused, pictures
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.methods import get
-from trifuse.methods.base import configure
+from trifuse.methods.base import card_of, configure
 from trifuse.methods.cddfuse import CDDFuse
 from trifuse.nets.cddfuse import CDDFuse as Network
 
@@ -85,7 +85,7 @@ def test_a_constant_result_is_clipped_with_a_warning(tmp_path: Path) -> None:
 
 def test_options_from_text(weights: str) -> None:
     method = configure(get("cddfuse"), {"weights": weights, "joint": "true", "rescale": "no"})
-    assert method.card.sources == (2, None)
+    assert card_of(method).sources == (2, None)
     assert CDDFuse.card.sources == (2, 2)
     with pytest.raises(OptionError, match="mode"):
         configure(get("cddfuse"), {"mode": "best"})

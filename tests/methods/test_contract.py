@@ -17,7 +17,7 @@ from trifuse.fusion import Fused, fuse
 from trifuse.fusion.adapt import run
 from trifuse.fusion.settings import Run
 from trifuse.methods import get, names
-from trifuse.methods.base import Method, Spread, configure
+from trifuse.methods.base import Estimate, Method, configure
 
 SLICE, VOLUME = (37, 45), (9, 10, 11)
 
@@ -80,9 +80,8 @@ def batch_of(images: Sequence[Image], *others: Sequence[Image]) -> list[torch.Te
     ]
 
 
-def mean_of(result: torch.Tensor | Spread) -> NDArray[np.float32]:
-    tensor = result.mean if isinstance(result, Spread) else result
-    pixels: NDArray[np.float32] = tensor.float().numpy()
+def mean_of(result: Estimate) -> NDArray[np.float32]:
+    pixels: NDArray[np.float32] = result.mean.float().numpy()
     return pixels
 
 

@@ -38,7 +38,7 @@ def noisy(pictures: list[torch.Tensor], noise: float, seed: int = 0) -> list[tor
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_the_result_lies_among_the_sources(tmp_path: Path, count: int) -> None:
     given = sources(count)
-    fused = DDFM(prior=own(tmp_path), noise=0).fuse(given, scale=1, random=Random())
+    fused = DDFM(prior=own(tmp_path), noise=0).fuse(given, scale=1, random=Random()).picture
     stacked = torch.stack(given)
     assert fused.shape == given[0].shape
     outside = (fused - stacked.amax(dim=0)).clamp_min(0) + (stacked.amin(dim=0) - fused).clamp_min(0)
@@ -50,9 +50,9 @@ def test_the_result_lies_among_the_sources(tmp_path: Path, count: int) -> None:
 def test_order_and_batches(tmp_path: Path, options: dict[str, float]) -> None:
     method = DDFM(prior=own(tmp_path), **options)  # type: ignore[arg-type]
     first, second, third = sources(3, batch=2)
-    fused = method.fuse([first, second, third], scale=1, random=Random(2))
-    turned = method.fuse([third, first, second], scale=1, random=Random(2))
-    alone = method.fuse([first[1:], second[1:], third[1:]], scale=1, random=Random(2))
+    fused = method.fuse([first, second, third], scale=1, random=Random(2)).picture
+    turned = method.fuse([third, first, second], scale=1, random=Random(2)).picture
+    alone = method.fuse([first[1:], second[1:], third[1:]], scale=1, random=Random(2)).picture
     torch.testing.assert_close(fused, turned, atol=1e-5, rtol=0)
     torch.testing.assert_close(fused[1:], alone, atol=1e-5, rtol=0)
 
@@ -60,7 +60,7 @@ def test_order_and_batches(tmp_path: Path, options: dict[str, float]) -> None:
 @torch.inference_mode()
 def test_equal_sources_are_kept(tmp_path: Path) -> None:
     one, _ = waves()
-    fused = DDFM(prior=own(tmp_path)).fuse([one, one, one], scale=1, random=Random())
+    fused = DDFM(prior=own(tmp_path)).fuse([one, one, one], scale=1, random=Random()).picture
     torch.testing.assert_close(fused, one, atol=1e-4, rtol=0)
 
 
@@ -68,10 +68,10 @@ def test_equal_sources_are_kept(tmp_path: Path) -> None:
 def test_the_prior_cleans_noisy_sources() -> None:
     """With the shipped prior the fused picture is nearer to that of the clean sources; these are left as they are."""
     clean = waves(64)
-    wanted = DDFM(noise=0).fuse(clean, scale=1, random=Random())
-    torch.testing.assert_close(DDFM().fuse(clean, scale=1, random=Random()), wanted, atol=0, rtol=0)
+    wanted = DDFM(noise=0).fuse(clean, scale=1, random=Random()).picture
+    torch.testing.assert_close(DDFM().fuse(clean, scale=1, random=Random()).picture, wanted, atol=0, rtol=0)
     seen = noisy(clean, 0.1)
-    without, with_prior = (DDFM(noise=n).fuse(seen, scale=1, random=Random()) - wanted for n in (0, None))
+    without, with_prior = (DDFM(noise=n).fuse(seen, scale=1, random=Random()).picture - wanted for n in (0, None))
     assert with_prior.square().mean() < 0.3 * without.square().mean()
 
 
@@ -79,10 +79,10 @@ def test_the_prior_cleans_noisy_sources() -> None:
 def test_draws_differ_where_sources_are_noisy(tmp_path: Path) -> None:
     seen = noisy(waves(), 0.1)
     method = DDFM(prior=own(tmp_path))
-    estimate, spread = method.draws(seen, scale=1, random=Random(1), count=3)
-    torch.testing.assert_close(estimate, method.fuse(seen, scale=1, random=Random(1)))
-    assert spread.shape == seen[0].shape
-    assert spread.mean() > 1e-3
+    drawn = method.draws(seen, scale=1, random=Random(1), count=3)
+    torch.testing.assert_close(drawn.mean, method.fuse(seen, scale=1, random=Random(1)).picture)
+    assert drawn.std.shape == seen[0].shape
+    assert drawn.std.mean() > 1e-3
     assert method.draws(waves(), scale=1, random=Random(1), count=2).std.abs().max() == 0
 
 
@@ -90,8 +90,8 @@ def test_draws_differ_where_sources_are_noisy(tmp_path: Path) -> None:
 def test_the_published_network_serves_both_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = published(tmp_path)
     given = sources(2)
-    corrected = DDFM(prior=file, steps=2, sampler="ddim").fuse(given, scale=1, random=Random())
-    reference = DDFM(prior=file, steps=3, variant="reference").fuse(given, scale=1, random=Random())
+    corrected = DDFM(prior=file, steps=2, sampler="ddim").fuse(given, scale=1, random=Random()).picture
+    reference = DDFM(prior=file, steps=3, variant="reference").fuse(given, scale=1, random=Random()).picture
     assert corrected.shape == reference.shape == given[0].shape
     assert (float(reference.min()), float(reference.max())) == (0, 1)
 

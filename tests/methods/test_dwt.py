@@ -13,7 +13,7 @@ from trifuse.methods.dwt import DWT
 
 
 def fuse(*sources: torch.Tensor, **options: object) -> torch.Tensor:
-    return DWT(**options).fuse(sources, scale=1, random=Random(0))  # type: ignore[arg-type]
+    return DWT(**options).fuse(sources, scale=1, random=Random(0)).picture  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 33, 40), (2, 1, 16, 17), (1, 1, 9, 12, 10), (1, 1, 1, 5)])

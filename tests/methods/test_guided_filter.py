@@ -10,7 +10,7 @@ from trifuse.methods.guided_filter import GuidedFilter, guided, saliency, winner
 
 
 def fuse(*sources: torch.Tensor) -> torch.Tensor:
-    return GuidedFilter().fuse(sources, scale=1, random=Random(0))
+    return GuidedFilter().fuse(sources, scale=1, random=Random(0)).picture
 
 
 def test_equal_sources_come_back() -> None:

@@ -50,7 +50,8 @@ def sources(channels: tuple[int, ...], batch: int = 1) -> list[torch.Tensor]:
 def test_reference_is_the_published_chain(checkpoint: str, network: SR3UNet) -> None:
     three = sources((1, 1, 3))
     with torch.no_grad():
-        ours = TFSDiff(weights=checkpoint, variant="reference", norm_groups=4).fuse(three, scale=1, random=Random(5))
+        method = TFSDiff(weights=checkpoint, variant="reference", norm_groups=4)
+        ours = method.fuse(three, scale=1, random=Random(5)).picture
         condition = torch.cat([source.expand(-1, 3, -1, -1) * 2 - 1 for source in three], dim=1)
         noise = gaussian(Random(5))
         start = noise(torch.empty(1, 3, 8, 6))
@@ -63,8 +64,8 @@ def test_reference_is_the_published_chain(checkpoint: str, network: SR3UNet) -> 
 def test_shapes_and_grey_stays_grey(checkpoint: str, scale: int) -> None:
     method = TFSDiff(weights=checkpoint, steps=3, norm_groups=4)
     with torch.no_grad():
-        coloured = method.fuse(sources((1, 1, 3), batch=2), scale=scale, random=Random())
-        grey = method.fuse(sources((1, 1)), scale=scale, random=Random())
+        coloured = method.fuse(sources((1, 1, 3), batch=2), scale=scale, random=Random()).picture
+        grey = method.fuse(sources((1, 1)), scale=scale, random=Random()).picture
     assert coloured.shape == (2, 3, 8 * scale, 6 * scale)
     assert grey.shape == (1, 1, 8 * scale, 6 * scale)
 
@@ -112,10 +113,10 @@ def test_bitonicx_as_a_further_condition(tmp_path: Path) -> None:
     file = tmp_path / "own.safetensors"
     save_file(network.state_dict(), file, metadata={METADATA: behaviour.model_dump_json()})
     three = [source.repeat(1, 1, 4, 5) for source in sources((1, 1, 3))]
-    fused = TFSDiff(weights=str(file)).fuse(three, scale=1, random=Random())
+    fused = TFSDiff(weights=str(file)).fuse(three, scale=1, random=Random()).picture
     assert fused.shape == (1, 3, 32, 30)
     analytic = CONDITIONS["bitonicx"](three, 1, Random())
-    expected = BitonicX().fuse(three, scale=1, random=Random())
+    expected = BitonicX().fuse(three, scale=1, random=Random()).picture
     torch.testing.assert_close(to_display(analytic).clamp(0, 1), expected.clamp(0, 1), atol=0.02, rtol=0)
 
 
@@ -149,7 +150,7 @@ def test_what_is_diffused_is_relative_to_the_base_in_its_unit(tmp_path: Path) ->
         for scale in (2, 4):
             condition = CONDITIONS["sources"](three, scale, Random())
             known = to_display(brightest(condition))
-            distances[scale] = float((method.fuse(three, scale=scale, random=Random()) - known).abs().mean())
+            distances[scale] = float((method.fuse(three, scale=scale, random=Random()).picture - known).abs().mean())
     assert 0 < distances[2] < 0.03
     assert 3 < distances[4] / distances[2] < 12  # units of 0.2 and 0.02, less what is clipped
 
@@ -157,8 +158,8 @@ def test_what_is_diffused_is_relative_to_the_base_in_its_unit(tmp_path: Path) ->
 def test_at_x1_such_weights_add_nothing_to_the_analytic_fusion(tmp_path: Path) -> None:
     three = [source.repeat(1, 1, 4, 5) for source in sources((1, 1, 3))]
     with torch.inference_mode():
-        fused = TFSDiff(weights=own(tmp_path, RELATIVE, 9)).fuse(three, scale=1, random=Random())
-        expected = BitonicX().fuse(three, scale=1, random=Random())
+        fused = TFSDiff(weights=own(tmp_path, RELATIVE, 9)).fuse(three, scale=1, random=Random()).picture
+        expected = BitonicX().fuse(three, scale=1, random=Random()).picture
     torch.testing.assert_close(fused, expected.clamp(0, 1), atol=1e-5, rtol=0)
 
 
@@ -167,7 +168,7 @@ def test_draws_share_a_condition_and_leave_the_estimate_as_it_is(tmp_path: Path)
     method = TFSDiff(weights=own(tmp_path, RELATIVE, 9))
     with torch.inference_mode():
         few, many = (method.draws(three, scale=2, random=Random(3), count=count) for count in (2, 6))
-        single = method.fuse(three, scale=2, random=Random(3))
+        single = method.fuse(three, scale=2, random=Random(3)).picture
     torch.testing.assert_close(few.mean, single)
     torch.testing.assert_close(many.mean, single)
     assert few.std.shape == (2, 1, 16, 12)
@@ -179,8 +180,9 @@ def test_draws_take_the_steps_that_are_asked_for(tmp_path: Path) -> None:
     three = sources((1, 1, 3))
     file = own(tmp_path, RELATIVE, 9)
     with torch.inference_mode():
-        drawn = TFSDiff(weights=file, steps=2).draws(three, scale=2, random=Random(), count=3)
-        pictures = [TFSDiff(weights=file, steps=2).fuse(three, scale=2, random=Random(seed)) for seed in range(3)]
+        method = TFSDiff(weights=file, steps=2)
+        drawn = method.draws(three, scale=2, random=Random(), count=3)
+        pictures = [method.fuse(three, scale=2, random=Random(seed)).picture for seed in range(3)]
     torch.testing.assert_close(drawn.mean, torch.stack(pictures).mean(dim=0))
     torch.testing.assert_close(drawn.std, torch.stack(pictures).std(dim=0).mean(dim=1, keepdim=True))
 
@@ -190,7 +192,7 @@ def test_the_fast_weights_do_without_the_analytic_fusion(scale: int, monkeypatch
     monkeypatch.setattr(BitonicX, "fuse", lambda *_, **__: pytest.fail("BitonicX was called"))
     random = torch.Generator().manual_seed(0)
     small = [functional.avg_pool2d(torch.rand(1, 1, 20, 26, generator=random), 3, 1) for _ in range(3)]
-    fused = TFSDiff(quality="fast").fuse(small, scale=scale, random=Random())
+    fused = TFSDiff(quality="fast").fuse(small, scale=scale, random=Random()).picture
     assert isinstance(fused, torch.Tensor)
     assert fused.shape == (1, 1, 18 * scale, 24 * scale)
     larger = to_display(brightest(torch.cat([learned.enlarged(source, scale) for source in small], dim=1) * 2 - 1))

@@ -48,7 +48,7 @@ def test_trained_weights_are_those_of_the_method(table: Path, tmp_path: Path, ta
     method = configure(get(task), {"weights": str(weights)})
     pair = [torch.rand(1, 1, 30, 35, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
     with torch.inference_mode():
-        fused = method.fuse(pair, scale=1, random=Random())
+        fused = method.fuse(pair, scale=1, random=Random()).picture
     image = fused if isinstance(fused, torch.Tensor) else fused.mean
     assert image.shape == (1, 1, 30, 35)
     assert torch.isfinite(image).all()

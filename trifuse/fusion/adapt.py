@@ -2,14 +2,17 @@
 
     volume -> slices -> magnification -> luma and chroma -> folding -> padding -> the method
 
-One step each, in this order: `_by_slices` (2D methods and volumes), `_upsampled` (scales a method lacks),
-`_in_colour` (colour through grey methods), `_folded` (more sources than a method takes), `_padded` (sizes).
+One step each of `Adapted`, in this order: `whole` (2D methods and volumes), `_upsampled` (scales a method lacks),
+`_in_colour` (colour through grey methods), `_folded` (more sources than a method takes), `_padded` (sizes),
+`_stretched` (methods that stretch by range).
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,8 +23,8 @@ from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
 from trifuse.core.random import Random
 from trifuse.fusion.settings import Run
-from trifuse.fusion.slices import by_slices
-from trifuse.methods.base import Method, Spread
+from trifuse.fusion.slices import Steps, alone, by_slices
+from trifuse.methods.base import Card, Drawer, Estimate, Method, card_of
 
 
 def check_device(device: str) -> None:
@@ -38,7 +41,7 @@ def adaptations(method: Method, images: Sequence[Image], settings: Run) -> list[
     Raises:
         OptionError: if the method cannot take these sources at all.
     """
-    card = method.card
+    card = card_of(method)
     low, high = card.sources
     if len(images) < low:
         raise OptionError(f"method {card.name} takes at least {low} images, got {len(images)}")
@@ -78,41 +81,122 @@ def _computes_in_bfloat16(device: str) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def run(method: Method, sources: Sequence[Tensor], settings: Run, random: Random) -> Tensor | Spread:
+def run(method: Method, sources: Sequence[Tensor], settings: Run, random: Random) -> Estimate:
     """Runs a method on tensors `(B, C, *space)`, adapted to its card; what `fuse` does between reading and saving.
+
+    Of a `Drawer` it is the estimate over `settings.samples` draws.
 
     Warns with a `PrecisionNote` before a network computes in bfloat16 on a processor that lacks it.
     """
-    if settings.precision == "bf16" and method.card.weights is not None and not _computes_in_bfloat16(settings.device):
+    card, fuse = card_of(method), method.fuse
+    if settings.samples > 1 and isinstance(method, Drawer):
+        fuse = partial(method.draws, count=settings.samples)
+    if settings.precision == "bf16" and card.weights is not None and not _computes_in_bfloat16(settings.device):
         text = "bf16: this processor has no instructions for it, and takes many times as long as with --precision fp32"
         warnings.warn(text, PrecisionNote, stacklevel=2)
     autocast = torch.autocast(settings.device.split(":")[0], torch.bfloat16, enabled=settings.precision == "bf16")
+    adapted = Adapted(card, fuse, settings)
     with torch.inference_mode(), autocast:
-        return _by_slices(method, list(sources), settings, random)
+        return adapted.whole(list(sources), random)
 
 
-def _by_slices(method: Method, sources: list[Tensor], settings: Run, random: Random) -> Tensor | Spread:
-    """A 2D method sees a volume slice by slice; `scale` then acts within the slices only."""
-    if sources[0].ndim - 2 in method.card.dims:
-        return _upsampled(method, sources, settings, random)
+@dataclass(frozen=True)
+class Adapted:
+    """A method that takes any case.
 
-    def fuse(one: Method, cut: list[Tensor], own: Random) -> Tensor | Spread:
-        return _upsampled(one, cut, settings, own)
+    Attributes:
+        card: what it takes by itself.
+        fuse: how it fuses that; see `Method.fuse`.
+        settings: of the run.
+    """
 
-    return by_slices(fuse, method, sources, settings.axis, settings.workers, random)
+    card: Card
+    fuse: Callable[..., Estimate]
+    settings: Run
+
+    def whole(self, sources: list[Tensor], random: Random) -> Estimate:
+        """A 2D method sees a volume slice by slice; `scale` then acts within the slices only."""
+        if sources[0].ndim - 2 in self.card.dims:
+            return alone(self._upsampled(sources, random))
+        return by_slices(self._upsampled, sources, self.settings.axis, self.settings.workers, random)
+
+    def _upsampled(self, sources: list[Tensor], random: Random) -> Steps:
+        """A magnification that the method lacks is made by the upsampler, before or after fusing."""
+        scale = self.settings.scale
+        if scale in self.card.scales:
+            return (yield from self._in_colour(sources, scale, random))
+        if self.settings.upsample == "before":
+            larger = (magnified(source, self.settings, random).clamp(0, 1) for source in sources)
+            return (yield from self._in_colour(list(larger), 1, random))
+        fused = yield from self._in_colour(sources, 1, random)
+        std = None if fused.std is None else bicubic(fused.std, scale)
+        return Estimate(magnified(fused.mean, self.settings, random), std)
+
+    def _in_colour(self, sources: list[Tensor], scale: int, random: Random) -> Steps:
+        """Grey methods fuse luma; the chroma of the coloured sources is merged and joined again."""
+        if self.card.colour == "rgb" or all(source.shape[1] == 1 for source in sources):
+            return (yield from self._folded(sources, scale, random))
+        lumas, chroma = _split(sources)
+        chroma = bicubic(chroma, scale)
+        fused = yield from self._folded(lumas, scale, random)
+        self._check_grid(fused.mean, chroma.shape[2:])
+        return Estimate(colour.join(fused.mean, chroma), fused.std)
+
+    def _folded(self, sources: list[Tensor], scale: int, random: Random) -> Steps:
+        """More sources than a method takes are fused from left to right; only the last step magnifies.
+
+        So that every step sees the same grid, sources still waiting are never resized: a magnifying method that
+        is folded runs at x1 until its last step.
+        """
+        most = self.card.sources[1]
+        while most is not None and len(sources) > most:
+            finest = max((source.shape[2:] for source in sources[:most]), key=max)
+            first = yield from self._padded(sources[:most], 1, random)
+            self._check_grid(first.mean, finest)
+            sources = [first.mean.clamp(0, 1), *sources[most:]]
+        return (yield from self._padded(sources, scale, random))
+
+    def _padded(self, sources: list[Tensor], scale: int, random: Random) -> Steps:
+        """Mirrors the borders out to the size a method needs, and crops the result back."""
+        card, space = self.card, sources[0].shape[2:]
+        wanted = [-(-max(n, card.min_size) // card.size_multiple) * card.size_multiple for n in space]
+        on_own_grids = card.native_grids and len({source.shape[2:] for source in sources}) > 1
+        if on_own_grids or list(space) == wanted:
+            return (yield from self._stretched(sources, scale, random))
+        fused = yield from self._stretched([mirrored(source, wanted) for source in sources], scale, random)
+        crop = (slice(None), slice(None), *(slice(0, n * scale) for n in space))
+        return fused.each(lambda x: x[crop])
+
+    def _stretched(self, sources: list[Tensor], scale: int, random: Random) -> Steps:
+        """The method itself; a fusion that it stretches by its range waits here for the range of all slices."""
+        fused = self.fuse(sources, scale=scale, random=random)
+        if not isinstance(fused, Estimate):
+            raise TypeError(f"method {self.card.name} returns {type(fused).__name__}; return Estimate(...)")
+        if fused.stretch is None:
+            return fused
+        sources.clear()  # all slices wait here together
+        low, high = yield fused.mean
+        return fused.stretched(low, high)
+
+    def _check_grid(self, fused: Tensor, wanted: Sequence[int]) -> None:
+        """Refuses to go on with a picture of another size than the sources', as published programs may make."""
+        if tuple(fused.shape[2:]) != tuple(wanted):
+            sizes = " and ".join(" x ".join(map(str, size)) for size in (fused.shape[2:], wanted))
+            raise InputError(
+                f"method {self.card.name}: the result and the sources differ in size ({sizes}), as its options want "
+                "it, so that neither colour nor further sources fit; see its card, change its options, or crop the "
+                "sources"
+            )
 
 
-def _upsampled(method: Method, sources: list[Tensor], settings: Run, random: Random) -> Tensor | Spread:
-    """A magnification that the method lacks is made by the upsampler, before or after fusing."""
-    if settings.scale in method.card.scales:
-        return _in_colour(method, sources, settings.scale, random)
-    if settings.upsample == "before":
-        larger = [magnified(source, settings, random).clamp(0, 1) for source in sources]
-        return _in_colour(method, larger, 1, random)
-    fused = _in_colour(method, sources, 1, random)
-    if isinstance(fused, Spread):
-        return Spread(magnified(fused.mean, settings, random), bicubic(fused.std, settings.scale))
-    return magnified(fused, settings, random)
+def _split(sources: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Lumas of sources, grey and coloured, and the chroma of the coloured ones on the finest grid, merged."""
+    lumas, chromas = zip(*(colour.split(source) for source in sources), strict=True)
+    fine = max(source.shape[2] for source in sources)
+    chroma = colour.merge_chroma(
+        [bicubic(c, fine // c.shape[2]) for c, source in zip(chromas, sources, strict=True) if source.shape[1] == 3]
+    )
+    return list(lumas), chroma
 
 
 def magnified(x: Tensor, settings: Run, random: Random) -> Tensor:
@@ -131,65 +215,6 @@ def magnified(x: Tensor, settings: Run, random: Random) -> Tensor:
     return learned.enlarged(x.clamp(0, 1), settings.scale)[:, : x.shape[1]]
 
 
-def _in_colour(method: Method, sources: list[Tensor], scale: int, random: Random) -> Tensor | Spread:
-    """Grey methods fuse luma; the chroma of the coloured sources is merged and joined again."""
-    coloured = [source for source in sources if source.shape[1] == 3]
-    if method.card.colour == "rgb" or not coloured:
-        return _folded(method, sources, scale, random)
-    lumas, chromas = zip(*(colour.split(source) for source in sources), strict=True)
-    fine = max(source.shape[2] for source in sources)
-    chroma = colour.merge_chroma(
-        [bicubic(c, fine // c.shape[2]) for c, source in zip(chromas, sources, strict=True) if source.shape[1] == 3]
-    )
-    if scale > 1:
-        chroma = bicubic(chroma, scale)
-    fused = _folded(method, list(lumas), scale, random)
-    _check_grid(method, fused, chroma.shape[2:])
-    if isinstance(fused, Spread):
-        return Spread(colour.join(fused.mean, chroma), fused.std)
-    return colour.join(fused, chroma)
-
-
-def _folded(method: Method, sources: list[Tensor], scale: int, random: Random) -> Tensor | Spread:
-    """More sources than a method takes are fused from left to right; only the last step magnifies.
-
-    So that every step sees the same grid, sources still waiting are never resized: a magnifying method that
-    is folded runs at x1 until its last step.
-    """
-    most = method.card.sources[1]
-    waiting = list(sources)
-    while most is not None and len(waiting) > most:
-        first = _padded(method, waiting[:most], 1, random)
-        _check_grid(method, first, max((source.shape[2:] for source in waiting[:most]), key=max))
-        waiting = [(first.mean if isinstance(first, Spread) else first).clamp(0, 1), *waiting[most:]]
-    return _padded(method, waiting, scale, random)
-
-
-def _padded(method: Method, sources: list[Tensor], scale: int, random: Random) -> Tensor | Spread:
-    """Mirrors the borders out to the size a method needs, and crops the result back."""
-    card = method.card
-    if card.native_grids and len({source.shape[2:] for source in sources}) > 1:
-        return method.fuse(sources, scale=scale, random=random)
-    space = sources[0].shape[2:]
-    wanted = [-(-max(n, card.min_size) // card.size_multiple) * card.size_multiple for n in space]
-    if list(space) == wanted:
-        return method.fuse(sources, scale=scale, random=random)
-    fused = method.fuse([mirrored(source, wanted) for source in sources], scale=scale, random=random)
-    crop = (slice(None), slice(None), *(slice(0, n * scale) for n in space))
-    return _each(fused, lambda x: x[crop])
-
-
-def _check_grid(method: Method, fused: Tensor | Spread, wanted: Sequence[int]) -> None:
-    """Refuses to go on with a picture of another size than the sources', as published programs may make."""
-    got = (fused.mean if isinstance(fused, Spread) else fused).shape[2:]
-    if tuple(got) != tuple(wanted):
-        sizes = " and ".join(" x ".join(map(str, size)) for size in (got, wanted))
-        raise InputError(
-            f"method {method.card.name}: the result and the sources differ in size ({sizes}), as its options want it, "
-            "so that neither colour nor further sources fit; see its card, change its options, or crop the sources"
-        )
-
-
 def mirrored(x: Tensor, size: Sequence[int]) -> Tensor:
     """`(B, C, *space)` extended at the end of each axis to `size` by mirroring (edge repeated), as often as needed."""
     for axis, wanted in enumerate(size, start=2):
@@ -206,9 +231,3 @@ def bicubic(x: Tensor, scale: int) -> Tensor:
     pixels = x.detach().float().cpu().numpy()
     larger = resize.magnified(pixels.reshape(-1, *pixels.shape[2:]), scale)
     return torch.from_numpy(larger.reshape(*pixels.shape[:2], *larger.shape[1:])).to(x)
-
-
-def _each(result: Tensor | Spread, step: Callable[[Tensor], Tensor]) -> Tensor | Spread:
-    if isinstance(result, Spread):
-        return Spread(step(result.mean), step(result.std))
-    return step(result)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.settings import Run
 from trifuse.methods import get, origin
-from trifuse.methods.base import Drawer, Drawing, Method, Spread, configure
+from trifuse.methods.base import Drawer, Estimate, Method, card_of, configure
 
 
 def fuse(
@@ -62,7 +62,7 @@ def fuse(
         raise OptionError(f"reference {how.reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    native = chosen.card.native_grids and how.register == "none" and nested(images)
+    native = card_of(chosen).native_grids and how.register == "none" and nested(images)
     on_grid = Aligned(images, []) if native else align(images, reference=how.reference, register=how.register)
     aligned = on_grid.images
     align_s = time.perf_counter() - clock
@@ -70,16 +70,16 @@ def fuse(
     notes = on_grid.notes + adaptations(chosen, aligned, how)
     tensors = [_tensor(image, how.device) for image in aligned]
     memory.tell(chosen, [n * how.scale for n in aligned[how.reference].space])
-    mean, std = _sampled(chosen, tensors, how)
+    found = _sampled(chosen, tensors, how)
     fuse_s = time.perf_counter() - clock
     grid = max(aligned, key=lambda image: image.space) if native else aligned[how.reference]
-    factors = [after / before for after, before in zip(mean.shape[2:], grid.space, strict=True)]
+    factors = [after / before for after, before in zip(found.mean.shape[2:], grid.space, strict=True)]
     affine = scaled_affine(grid.affine, factors)
     provenance = _provenance(chosen, images, how, notes)
     provenance["seconds"] = {"read": round(read_s, 4), "align": round(align_s, 4), "fuse": round(fuse_s, 4)}
     return Fused(
-        image=_image(mean.clamp(0, 1), affine),
-        uncertainty=None if std is None else _image(std, affine),
+        image=_image(found.mean.clamp(0, 1), affine),
+        uncertainty=None if found.std is None else _image(found.std, affine),
         provenance=provenance,
     )
 
@@ -125,23 +125,15 @@ def nested(images: Sequence[Image]) -> bool:
     return True
 
 
-def _sampled(method: Method, sources: list[Tensor], how: Run) -> tuple[Tensor, Tensor | None]:
+def _sampled(method: Method, sources: list[Tensor], how: Run) -> Estimate:
     """Mean over seeds (or a drawer's own estimate), and standard deviation if there is one to tell."""
-    samples = how.samples
-    if samples > 1 and isinstance(method, Drawer):
-        method = cast(Method, Drawing(method, samples))
-        samples = 1
-    if samples == 1 or not method.card.stochastic:
-        result = run_adapted(method, sources, how, Random(how.seed))
-        if isinstance(result, Spread):
-            return result.mean, result.std
-        return result, torch.zeros_like(result[:, :1]) if samples > 1 else None
-    draws = []
-    for index in track(range(samples), "samples"):
-        draw = run_adapted(method, sources, how, Random(how.seed + index))
-        draws.append(draw.mean if isinstance(draw, Spread) else draw)
-    stacked = torch.stack(draws)
-    return stacked.mean(dim=0), stacked.std(dim=0).mean(dim=1, keepdim=True)
+    if how.samples == 1 or isinstance(method, Drawer) or not card_of(method).stochastic:
+        fused = run_adapted(method, sources, how, Random(how.seed))
+        certain = how.samples > 1 and fused.std is None
+        return Estimate(fused.mean, torch.zeros_like(fused.mean[:, :1]) if certain else fused.std)
+    seeds = track(range(how.seed, how.seed + how.samples), "samples")
+    draws = torch.stack([run_adapted(method, sources, how, Random(seed)).mean for seed in seeds])
+    return Estimate(draws.mean(dim=0), draws.std(dim=0).mean(dim=1, keepdim=True))
 
 
 def _tensor(image: Image, device: str) -> Tensor:

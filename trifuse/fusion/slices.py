@@ -6,10 +6,9 @@ of workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from typing import cast
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,43 +17,54 @@ from torch import Tensor
 from trifuse.core import cores
 from trifuse.core.progress import track
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, Method, Spread, Stretcher
+from trifuse.methods.base import Estimate, range_of
 
-Fuse = Callable[[Method, list[Tensor], Random], Tensor | Spread]
-"""What is done to the sources of one slice with a method."""
+Steps = Generator[Tensor, tuple[Tensor, Tensor], Estimate]
+"""A fusion on its way: it yields what is to be stretched by range, and goes on when it is sent the range."""
+
+
+def alone(steps: Steps) -> Estimate:
+    """A fusion of pictures, or of whole volumes, that are stretched by their own range."""
+    said = _advanced(steps, None)
+    while not isinstance(said, Estimate):
+        said = _advanced(steps, range_of(said))
+    return said
 
 
 def by_slices(
-    fuse: Fuse, method: Method, sources: Sequence[Tensor], axis: int, workers: int, random: Random
-) -> Tensor | Spread:
+    start: Callable[[list[Tensor], Random], Steps], sources: Sequence[Tensor], axis: int, workers: int, random: Random
+) -> Estimate:
     """Fuses `(B, C, X, Y, Z)` slice by slice along `axis` (0, 1, 2) and stacks the results there.
 
     Args:
+        start: begins with the sources of a slice.
         workers: slices at a time, one thread each; 0 for torch's number of threads (`OMP_NUM_THREADS`), one on GPUs.
         random: slice k draws from `slice_random(random, k)`.
     """
     count = sources[0].shape[2 + axis]
-    stretches: list[tuple[Tensor, Tensor]] = []
-    ones = [_Slice(method, stretches) if isinstance(method, Stretcher) else method for _ in range(count)]
-
-    def one(index: int) -> Tensor | Spread | None:
-        cut = [source.select(2 + axis, index) for source in sources]
-        mine = ones[index]
-        if isinstance(mine, _Slice):
-            mine.step = 0
-        try:
-            return fuse(cast(Method, mine), cut, slice_random(random, index))
-        except _RangeWantedError:
-            return None
-
+    cuts = ([source.select(2 + axis, index) for source in sources] for index in range(count))
+    slices = [start(cut, slice_random(random, index)) for index, cut in enumerate(cuts)]
     at_once = _workers(workers, sources[0].device, count)
+    common: tuple[Tensor, Tensor] | None = None
     while True:
-        fused = _side_by_side(one, count, at_once)
-        done = [result for result in fused if result is not None]
+        said = _side_by_side(partial(_advance, slices, common), count, at_once)
+        done = [each for each in said if isinstance(each, Estimate)]
         if len(done) == count:
             return _stacked(done, 2 + axis)
-        waiting = [mine.kept[len(stretches)] for mine in ones if isinstance(mine, _Slice)]
-        stretches.append(_range_of(waiting))
+        common = _range_of([each for each in said if isinstance(each, Tensor)])
+
+
+def _advance(slices: Sequence[Steps], sent: tuple[Tensor, Tensor] | None, index: int) -> Tensor | Estimate:
+    return _advanced(slices[index], sent)
+
+
+def _advanced(steps: Steps, sent: tuple[Tensor, Tensor] | None) -> Tensor | Estimate:
+    """What is to be stretched next, or the end of the fusion."""
+    try:
+        return next(steps) if sent is None else steps.send(sent)
+    except StopIteration as end:
+        fused: Estimate = end.value
+        return fused
 
 
 def slice_random(random: Random, index: int) -> Random:
@@ -62,46 +72,10 @@ def slice_random(random: Random, index: int) -> Random:
     return Random(int(np.random.SeedSequence([random.seed, index]).generate_state(1)[0]))
 
 
-class _RangeWantedError(Exception):
-    """A slice cannot go on before the range of all slices is known."""
-
-
-@dataclass
-class _Slice:
-    """A stretching method for one slice: fuses once, and stretches by the range of the volume as soon as it is known.
-
-    Attributes:
-        method: what fuses.
-        stretches: least and largest value of the volume for each fusion of the folding, shared by all slices.
-        kept: fusions of this slice before stretching.
-        step: which fusion of the folding is next.
-    """
-
-    method: Stretcher
-    stretches: list[tuple[Tensor, Tensor]]
-    kept: list[Tensor] = field(default_factory=list)
-    step: int = 0
-
-    @property
-    def card(self) -> Card:
-        """The method's."""
-        return self.method.card
-
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """See `Method.fuse`."""
-        if self.step == len(self.kept):
-            self.kept.append(self.method.raw(sources, scale=scale, random=random))
-        if self.step == len(self.stretches):
-            raise _RangeWantedError
-        self.step += 1
-        return self.method.shown(self.kept[self.step - 1], *self.stretches[self.step - 1])
-
-
 def _range_of(slices: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Least and largest value `(B, 1, 1, 1)` over all slices `(B, C, H, W)`."""
-    low = torch.stack([x.amin(dim=(1, 2, 3), keepdim=True) for x in slices]).amin(dim=0)
-    high = torch.stack([x.amax(dim=(1, 2, 3), keepdim=True) for x in slices]).amax(dim=0)
-    return low, high
+    lows, highs = zip(*map(range_of, slices), strict=True)
+    return torch.stack(lows).amin(dim=0), torch.stack(highs).amax(dim=0)
 
 
 def _workers(asked: int, device: torch.device, count: int) -> int:
@@ -109,13 +83,11 @@ def _workers(asked: int, device: torch.device, count: int) -> int:
     return max(1, min(asked or usual, count))
 
 
-def _side_by_side(
-    one: Callable[[int], Tensor | Spread | None], count: int, workers: int
-) -> list[Tensor | Spread | None]:
+def _side_by_side(one: Callable[[int], Tensor | Estimate], count: int, workers: int) -> list[Tensor | Estimate]:
     """`[one(0), ..., one(count - 1)]`; the first alone, so that weights and kernels are loaded once."""
     autocast = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
-    def in_thread(index: int) -> Tensor | Spread | None:
+    def in_thread(index: int) -> Tensor | Estimate:
         torch.set_num_threads(1)
         with torch.inference_mode(), torch.autocast("cpu", autocast[1], enabled=autocast[0]):
             return one(index)
@@ -143,8 +115,8 @@ def _side_by_side(
         torch.set_num_threads(before)
 
 
-def _stacked(slices: Sequence[Tensor | Spread], axis: int) -> Tensor | Spread:
-    spreads = [one for one in slices if isinstance(one, Spread)]
-    if spreads:
-        return Spread(torch.stack([s.mean for s in spreads], dim=axis), torch.stack([s.std for s in spreads], dim=axis))
-    return torch.stack([one for one in slices if isinstance(one, Tensor)], dim=axis)
+def _stacked(slices: Sequence[Estimate], axis: int) -> Estimate:
+    stds = [each.std for each in slices if each.std is not None]
+    return Estimate(
+        torch.stack([each.mean for each in slices], dim=axis), torch.stack(stds, dim=axis) if stds else None
+    )

@@ -17,7 +17,7 @@ of a volume, padding, missing scales) is adapted by `trifuse.fusion` from what t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -71,20 +71,54 @@ class Card(BaseModel):
     notes: str = ""
 
 
-class Spread(NamedTuple):
-    """A fused tensor together with its per-pixel standard deviation, for methods that know their own."""
+Stretch = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
+"""From a fusion `(B, C, H, W)` and the least and largest value, `(B, 1, 1, 1)`, to how it is shown."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a method makes of the sources.
+
+    Attributes:
+        mean: the fusion, `(B, 1 or 3, *space)`, not necessarily clipped.
+        std: its standard deviation at every pixel, `(B, 1, *space)`, of methods that know their own.
+        stretch: how the fusion is shown by its range, of methods that stretch theirs; None shows it as it is. Of a
+            volume all slices are stretched by the range of the volume, so that they do not flicker.
+    """
 
     mean: Tensor
-    std: Tensor
+    std: Tensor | None = None
+    stretch: Stretch | None = None
+
+    def stretched(self, low: Tensor, high: Tensor) -> Estimate:
+        """The fusion stretched from `low`..`high`, `(B, 1, 1, 1)`."""
+        return self if self.stretch is None else Estimate(self.stretch(self.mean, low, high), self.std)
+
+    @property
+    def picture(self) -> Tensor:
+        """The fusion as it is shown alone: stretched by its own range where it is to be stretched."""
+        return self.stretched(*range_of(self.mean)).mean if self.stretch else self.mean
+
+    def each(self, step: Callable[[Tensor], Tensor]) -> Estimate:
+        """A step taken with the fusion, which is stretched already, and with its standard deviation."""
+        return Estimate(step(self.mean), None if self.std is None else step(self.std))
+
+
+def range_of(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and largest value `(B, 1, 1, 1)` of each picture `(B, C, H, W)`."""
+    return pictures.amin(dim=(1, 2, 3), keepdim=True), pictures.amax(dim=(1, 2, 3), keepdim=True)
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A fusion method: an instance carries its options, `card` describes the class."""
+    """A fusion method: an instance carries its options, `card` describes the class.
+
+    A method whose card depends on its options has `own_card(self) -> Card` as well; see `card_of`.
+    """
 
     card: ClassVar[Card]
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor | Spread:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses registered sources.
 
         Args:
@@ -95,7 +129,7 @@ class Method(Protocol):
             random: where all random numbers come from.
 
         Returns:
-            `(B, 1 or 3, *scaled space)`, not necessarily clipped.
+            An estimate of `(B, 1 or 3, *scaled space)`.
         """
         ...
 
@@ -104,52 +138,15 @@ class Method(Protocol):
 class Drawer(Method, Protocol):
     """A stochastic method that shares work between draws, or knows a better estimate than their mean."""
 
-    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Spread:
+    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Estimate:
         """The best estimate and the standard deviation `(B, 1, *space)` over `count` draws; else like `fuse`."""
         ...
 
 
-@runtime_checkable
-class Stretcher(Method, Protocol):
-    """A method that stretches its result by the range of the picture: `fuse` is `shown` of `raw` by its own range.
-
-    Of a volume all slices are stretched by the range of the volume, so that they do not flicker.
-    """
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """The fusion before it is stretched; else like `fuse`."""
-        ...
-
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """The fusion stretched from `low`..`high`, `(B, 1, 1, 1)`; as it is where the options stretch nothing."""
-        ...
-
-
-def own_range(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and largest value `(B, 1, 1, 1)` of each picture `(B, C, H, W)`."""
-    return raw.amin(dim=(1, 2, 3), keepdim=True), raw.amax(dim=(1, 2, 3), keepdim=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A drawer whose `fuse` makes several draws, for the route.
-
-    Attributes:
-        method: what draws.
-        count: number of draws.
-    """
-
-    method: Drawer
-    count: int
-
-    @property
-    def card(self) -> Card:
-        """The method's."""
-        return self.method.card
-
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Spread:
-        """See `Drawer.draws`."""
-        return self.method.draws(sources, scale=scale, random=random, count=self.count)
+def card_of(method: Method) -> Card:
+    """The card of a method with the options that it has."""
+    own = getattr(method, "own_card", None)
+    return method.card if own is None else own()
 
 
 M = TypeVar("M", bound=type)

@@ -25,7 +25,7 @@ from trifuse.filters.bitonic import Bitonic, bitonic
 from trifuse.filters.pulse_coupled import coupled_membranes, pulse_coupled
 from trifuse.filters.salience import clarity, majority, root_part, salience
 from trifuse.filters.structure_tensor import Plane
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 Clarity = Literal["constant", "detail", "random"]
 Decision = NDArray[np.bool_]
@@ -173,17 +173,16 @@ class BitonicX:
     )
     denoise: bool = field(default=False, metadata={"help": "smooth the noise in the details of every source"})
 
-    def __post_init__(self) -> None:
-        # Only random clarity depends on the seed; the card of such an instance says so.
-        if self.clarity == "random":
-            object.__setattr__(self, "card", self.card.model_copy(update={"stochastic": True}))
+    def own_card(self) -> Card:
+        """Only random clarity depends on the seed."""
+        return self.card.model_copy(update={"stochastic": True}) if self.clarity == "random" else self.card
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """RGB `(B, 3, H, W)` if a source has three channels, else grey, not clipped; see `Method.fuse`."""
         fused = [self._fuse_one(images, random) for images in zip(*map(_exact, sources), strict=True)]
         if all(source.shape[1] == 1 for source in sources):
             fused = [image[:1] for image in fused]
-        return _single(torch.stack(fused)).to(sources[0])
+        return Estimate(_single(torch.stack(fused)).to(sources[0]))
 
     def _fuse_one(self, images: Sequence[Tensor], random: Random) -> Tensor:
         """RGB `(3, H, W)` of one study, float64."""

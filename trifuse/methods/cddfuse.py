@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method, own_range
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.cddfuse import from_state
 from trifuse.nets.state import trained
 
@@ -52,28 +52,18 @@ class CDDFuse:
     rescale: bool = field(default=True, metadata={"help": "stretch the result to 0..1, as the original does"})
     joint: bool = field(default=False, metadata={"help": "fuse all sources at once instead of folding pairs"})
 
-    def __post_init__(self) -> None:
-        if self.joint:
-            object.__setattr__(self, "card", self.card.model_copy(update={"sources": (2, None)}))
+    def own_card(self) -> Card:
+        """Jointly it takes any number of sources."""
+        return self.card.model_copy(update={"sources": (2, None)}) if self.joint else self.card
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses grey sources `(B, 1, H, W)`; see `Method.fuse`.
 
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        raw = self.raw(sources, scale=scale, random=random)
-        return self.shown(raw, *own_range(raw))
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """See `Stretcher.raw`."""
         net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
-        fused: Tensor = net(sources, self._residual(sources))
-        return fused
-
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """See `Stretcher.shown`."""
-        return stretched(raw, low, high) if self.rescale else raw
+        return Estimate(net(sources, self._residual(sources)), stretch=stretched if self.rescale else None)
 
     def _residual(self, sources: Sequence[Tensor]) -> Tensor | None:
         if self.mode == "mif":

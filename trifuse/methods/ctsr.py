@@ -19,7 +19,7 @@ from trifuse.core.errors import WeightsError
 from trifuse.core.levels import levels, single
 from trifuse.core.progress import track
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 if TYPE_CHECKING:
     from trifuse.filters.sparse_coding import Dictionary, FusedTexture
@@ -71,7 +71,7 @@ class CTSR:
     epsilon: float = field(default=0.01, metadata={"help": "largest 2-norm of the error of a coded patch"})
     threshold: float = field(default=9e-5, metadata={"help": "difference of cartoons up to which sharpness decides"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Greys first, coloured sources last; see `Method.fuse`."""
         greys = [source for source in sources if not _is_coloured(source)]
         coloured = [source for source in sources if _is_coloured(source)]
@@ -83,7 +83,7 @@ class CTSR:
             luma = colour.join(luma, colour.merge_chroma([chroma for _, chroma in split]), "yuv")
         elif any(source.shape[1] == 3 for source in sources):
             luma = luma.expand(-1, 3, -1, -1)
-        return single(luma).to(sources[0].device)
+        return Estimate(single(luma).to(sources[0].device))
 
     def _folded(self, layers: list[Tensor]) -> NDArray[np.float64]:
         dictionary = load_dictionary(self.dictionary)

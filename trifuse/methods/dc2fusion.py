@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets import dc2fusion, dc2fusion_corrected
 from trifuse.nets.sliding import positions, windowed
 from trifuse.nets.state import trained
@@ -71,7 +71,7 @@ class DC2Fusion:
         if self.window % (2 * period) or self.window < 0:
             raise OptionError(f"method dc2fusion: window={self.window} is no multiple of {2 * period}; give 0 or one")
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses two grey sources `(B, 1, D, H, W)`; see `Method.fuse`.
 
         Raises:
@@ -82,7 +82,7 @@ class DC2Fusion:
         if self.variant == "corrected":
             net = trained(dc2fusion_corrected.from_state, self.weights or WEIGHTS, self.card.name).to(x.device)
             share = windowed(net, [x, other], window, window // 2)
-            return share * x + (1 - share) * other
+            return Estimate(share * x + (1 - share) * other)
         if not self.weights:
             raise WeightsError(
                 "method dc2fusion: no weights of the authors' program were published; give a checkpoint: "
@@ -90,7 +90,7 @@ class DC2Fusion:
             )
         program = trained(dc2fusion.from_state, self.weights, self.card.name).to(x.device)
         maps = windowed(lambda *pair: cropped(program(*pair), pair[0]), [x, other], window, window // 2)
-        return RULES[self.strategy](torch.stack(maps.float().chunk(2, dim=1)))
+        return Estimate(RULES[self.strategy](torch.stack(maps.float().chunk(2, dim=1))))
 
     def window_of(self, space: Sequence[int]) -> int:
         """Side of the windows for a volume of this size; 0 for one pass."""

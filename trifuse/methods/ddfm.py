@@ -21,7 +21,7 @@ from trifuse.diffusion.schedule import kept_steps, noise_of, to_clean, uniform_l
 from trifuse.filters.laplace_em import Splitting, laplace_step, published_step
 from trifuse.filters.source_mixture import mixture_fit
 from trifuse.filters.tissue_noise import tissue_noise
-from trifuse.methods.base import Card, Spread, method, own_range
+from trifuse.methods.base import Card, Estimate, method
 
 STEPS, PUBLISHED_STEPS = 2, 100
 """Reverse steps of the two variants."""
@@ -91,24 +91,19 @@ class DDFM:
     )
     trust: float = field(default=30.0, metadata={"help": "of the prior against the noisy sources, above 0"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses grey sources `(B, 1, H, W)`; see `Method.fuse`.
 
         Raises:
             OptionError: if an option is out of range, or `reference` is asked to fuse other than two sources.
             WeightsError: if there are no weights, or they are of another network.
         """
-        raw = self.raw(sources, scale=scale, random=random)
-        return self.shown(raw, *own_range(raw))
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """See `Stretcher.raw`."""
         self._check()
         if self.variant == "reference":
-            return self._published([2 * source.float() - 1 for source in sources], random)
-        return self._corrected(sources, random, SAMPLERS[self.sampler])
+            return Estimate(self._published([2 * source.float() - 1 for source in sources], random), stretch=stretched)
+        return Estimate(self._corrected(sources, random, SAMPLERS[self.sampler]))
 
-    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Spread:
+    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Estimate:
         """The fusion, and its standard deviation over draws of the clean sources; see `Drawer.draws`.
 
         Draw i has the seed `random.seed + i`. The estimate of `reference` is the mean of its draws.
@@ -116,11 +111,12 @@ class DDFM:
         self._check()
         seeds = [Random(random.seed + index) for index in range(count)]
         if self.variant == "reference":
-            pictures = torch.stack([self.fuse(sources, scale=scale, random=seed) for seed in track(seeds, "draws")])
-            return Spread(pictures.mean(dim=0), pictures.std(dim=0))
+            drawn = [self.fuse(sources, scale=scale, random=seed).picture for seed in track(seeds, "draws")]
+            pictures = torch.stack(drawn)
+            return Estimate(pictures.mean(dim=0), pictures.std(dim=0))
         sampler = SAMPLERS["ancestral"]
         pictures = torch.stack([self._corrected(sources, seed, sampler) for seed in track(seeds, "draws")])
-        return Spread(self._corrected(sources, random, SAMPLERS[self.sampler]), pictures.std(dim=0))
+        return Estimate(self._corrected(sources, random, SAMPLERS[self.sampler]), pictures.std(dim=0))
 
     def _check(self) -> None:
         if self.trust <= 0 or (self.noise or 0) < 0 or (self.steps is not None and self.steps < 1):
@@ -160,15 +156,16 @@ class DDFM:
         rgb = sample(DDIM(), PublishedEM(prior, signals[0], signals[1]), start, levels, noise)
         return torch.einsum("c,bchw->bhw", rgb.new_tensor(LUMA), rgb)[:, None]
 
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """See `Stretcher.shown`: the reference variant is stretched to 0..1."""
-        return (raw - low) / (high - low).clamp_min(1e-12) if self.variant == "reference" else raw
-
     def _loaded(self, like: Tensor) -> OwnPrior | ADMPrior:
         try:
             return prior_like(self.prior, like)
         except WeightsError as error:
             raise WeightsError(f"method ddfm: {error}; or give a checkpoint: --option prior=FILE") from None
+
+
+def stretched(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Images stretched from `low`..`high` to 0..1."""
+    return (images - low) / (high - low).clamp_min(1e-12)
 
 
 class Rectified:

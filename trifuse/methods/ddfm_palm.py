@@ -21,7 +21,7 @@ from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sa
 from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.filters.palm import Array
 from trifuse.filters.palm_corrected import Problem, solve
-from trifuse.methods.base import Card, method, own_range
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.methods.palm import PALM
 
 NOTES = """
@@ -97,32 +97,23 @@ class DDFMPALM:
         metadata={"help": "outer iterations of PALM before the chain (10), or per step of `reference` (1)"},
     )
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """The fused ultrasound on the finer grid; see `Method.fuse`.
 
         Raises:
             OptionError: if a number is out of range.
             WeightsError: if weights are absent, or are no prior.
         """
-        raw = self.raw(sources, scale=scale, random=random)
-        return self.shown(raw, *own_range(raw)).to(sources[0])
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """See `Stretcher.raw`."""
         self._check()
         if self.variant == "reference":
-            return self._published(sources, random)
+            return Estimate(self._published(sources, random), stretch=written)
         mri, us = sorted(sources, key=lambda source: source.shape[2])
         prior = None if self.prior == "none" else self._loaded(sources[0])
         images = [
             self._corrected(y1, y2, prior, Random(random.seed), sources[0].device)
             for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
         ]
-        return torch.from_numpy(np.stack(images))[:, None].to(sources[0])
-
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """See `Stretcher.shown`: `reference` is stretched and written in 8 bits."""
-        return written(raw, low, high) if self.variant == "reference" else raw
+        return Estimate(torch.from_numpy(np.stack(images))[:, None].to(sources[0]))
 
     def _check(self) -> None:
         if self.steps is not None and self.steps < 1:
@@ -154,7 +145,7 @@ class DDFMPALM:
 
     def _published(self, sources: Sequence[Tensor], random: Random) -> Tensor:
         palm = PALM(variant="py", iterations=self.palm_iterations or 1, denoiser=self.denoiser, tau3=1e-4, tau4=2e-4)
-        luma = resized(palm.fuse(sources, scale=1, random=random).float())
+        luma = resized(palm.fuse(sources, scale=1, random=random).mean.float())
         if self.prior in ("none", OURS):
             return luma
         prior = self._loaded(sources[0])

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.dilran import from_state
 from trifuse.nets.state import trained
 
@@ -54,7 +54,7 @@ class DILRAN:
     variant: Variant = field(default="reference", metadata={"help": "statistics of the picture, or the stored ones"})
     strategy: Strategy = field(default="sfnn", metadata={"help": "fusion rule of the features"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses grey sources `(B, 1, H, W)`; see `Method.fuse`.
 
         Raises:
@@ -68,7 +68,7 @@ class DILRAN:
             features = net.fe(torch.cat(pictures), batch_statistics=self.variant == "reference")
             fused.append(RULES[self.strategy](features))
         images: Tensor = net.recon(torch.cat(fused))
-        return images[:, :, :height, :width].clamp(0, 1)
+        return Estimate(images[:, :, :height, :width].clamp(0, 1))
 
 
 def sfnn(features: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trifuse.core.errors import OptionError
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 NOTES = """
 The levels are as many as asked for, or as the image allows if it is small. Any number of sources: details are
@@ -42,7 +42,7 @@ class DWT:
     wavelet: str = field(default="db2", metadata={"help": "name of a discrete wavelet of PyWavelets"})
     levels: int = field(default=4, metadata={"help": "decomposition levels, at most"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Any number of sources at once; see `Method.fuse`.
 
         Raises:
@@ -61,7 +61,7 @@ class DWT:
         chosen = [{key: _strongest([detail[key] for detail in level]) for key in level[0]} for level in details]
         fused = pywt.waverecn([approximation, *chosen], self.wavelet, "symmetric", axes)
         crop = (slice(None), slice(None), *(slice(0, n) for n in space))
-        return torch.from_numpy(np.ascontiguousarray(fused[crop])).to(sources[0])
+        return Estimate(torch.from_numpy(np.ascontiguousarray(fused[crop])).to(sources[0]))
 
 
 def _strongest(details: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

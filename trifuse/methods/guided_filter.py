@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, laplace, uniform_filter
 from torch import Tensor
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 Array = NDArray[np.float64]
 
@@ -48,11 +48,11 @@ class GuidedFilter:
     detail_radius: int = field(default=7, metadata={"help": "radius of the guided filter for detail weights"})
     detail_epsilon: float = field(default=1e-6, metadata={"help": "its regularisation"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Any number of sources at once; see `Method.fuse`."""
         batch = torch.stack(list(sources))[:, :, 0].double().cpu().numpy()
         fused = np.stack([self._fused(layers) for layers in batch.swapaxes(0, 1)])
-        return torch.from_numpy(fused)[:, None].to(sources[0])
+        return Estimate(torch.from_numpy(fused)[:, None].to(sources[0]))
 
     def _fused(self, layers: Array) -> Array:
         """One image (H, W) from layers (N, H, W)."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Burt and Adelson's generating kernel with a = 0.375."""
@@ -74,13 +74,13 @@ class Laplacian:
     )
     levels: Annotated[int, Ge(1)] = field(default=4, metadata={"help": "number of detail levels, 1 and more"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fused `(B, 1, H, W)`, not clipped; see `Method.fuse`."""
         *details, bases = [
             torch.stack(levels)
             for levels in zip(*(laplacian_pyramid(source, self.levels) for source in sources), strict=True)
         ]
-        return collapse([*(_strongest(detail) for detail in details), bases.mean(dim=0)])
+        return Estimate(collapse([*(_strongest(detail) for detail in details), bases.mean(dim=0)]))
 
 
 def _strongest(details: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 
 @method
@@ -25,6 +25,6 @@ class Mean:
         dims=frozenset({2, 3}),
     )
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Mean over the sources; see `Method.fuse`."""
-        return torch.stack(list(sources)).mean(dim=0)
+        return Estimate(torch.stack(list(sources)).mean(dim=0))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 if TYPE_CHECKING:
     from trifuse.filters.palm import Pair, Solution, Weights
@@ -76,14 +76,14 @@ class PALM:
     tau3: float | None = field(default=None, metadata={"help": "smoothness of the result"})
     tau4: float | None = field(default=None, metadata={"help": "coupling of the result to the MRI"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """The fused ultrasound on the finer grid; see `Method.fuse`."""
         mri, us = sorted(sources, key=lambda source: source.shape[2])
         results = []
         for y1, y2 in zip(levels(mri)[:, 0].numpy(), levels(us)[:, 0].numpy(), strict=True):
             pair = self.pair(y1, y2)
             results.append(self.solve(pair).fused * pair.us_top)
-        return torch.from_numpy(np.stack(results))[:, None].to(sources[0])
+        return Estimate(torch.from_numpy(np.stack(results))[:, None].to(sources[0]))
 
     def pair(self, mri: NDArray[np.float64], us: NDArray[np.float64]) -> Pair:
         """The two images (h, w) and (d h, d w), of any intensity scale, as this variant prepares them.

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method, own_range
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.state import trained
 from trifuse.nets.swinfuse import WINDOW, from_state
 from trifuse.nets.swinfuse import SwinFuse as Network
@@ -54,34 +54,24 @@ class SwinFuse:
     variant: Variant = field(default="auto", metadata={"help": "auto (follows the weights), reference or corrected"})
     strategy: Strategy = field(default="l1_mean", metadata={"help": "activity: l1_mean, l2_mean or linf"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses two grey sources `(B, 1, H, W)`; see `Method.fuse`.
 
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        raw = self.raw(sources, scale=scale, random=random)
-        return self.shown(raw, *own_range(raw))
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """See `Stretcher.raw`."""
-        net = self._net(sources[0].device)
-        route = fused_by_tiles if self._is_reference(net) else fused_whole
+        net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
+        is_reference = self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
+        route = fused_by_tiles if is_reference else fused_whole
         pairs = zip(*(source.chunk(len(source)) for source in sources), strict=True)
-        return torch.cat([route(net, [2 * image - 1 for image in pair], self.strategy) for pair in pairs])
+        fused = torch.cat([route(net, [2 * image - 1 for image in pair], self.strategy) for pair in pairs])
+        return Estimate(fused, stretch=in_8_bits if is_reference else None)
 
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """See `Stretcher.shown`: the reference route is stretched to 0..1 in 8 bits."""
-        if not self._is_reference(self._net(raw.device)):
-            return raw
-        span = (high - low).clamp_min(torch.finfo(raw.dtype).tiny)
-        return ((raw - low) / span * 255).floor() / 255
 
-    def _net(self, device: torch.device) -> Network:
-        return trained(from_state, self.weights or WEIGHTS, self.card.name).to(device)
-
-    def _is_reference(self, net: Network) -> bool:
-        return self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
+def in_8_bits(images: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Images stretched from `low`..`high` to 0..1 in 8 bits, as the original does."""
+    span = (high - low).clamp_min(torch.finfo(images.dtype).tiny)
+    return ((images - low) / span * 255).floor() / 255
 
 
 def fused_whole(net: Network, images: Sequence[Tensor], strategy: Strategy) -> Tensor:

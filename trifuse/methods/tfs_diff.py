@@ -16,7 +16,7 @@ from trifuse.core.random import Random
 from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Model, Walk, load
-from trifuse.methods.base import Card, Spread, method
+from trifuse.methods.base import Card, Estimate, method
 
 Condition = Callable[[Sequence[Tensor], int, Random], Tensor]
 """From three sources (values 0..1), scale and randomness to a condition `(B, C, H, W)` with values -1..1."""
@@ -71,7 +71,7 @@ class TFSDiff:
         default=None, metadata={"help": "groups of the normalisations, for checkpoints that have not 32"}
     )
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor | Spread:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """One draw, values 0..1; see `Method.fuse`.
 
         Raises:
@@ -79,11 +79,11 @@ class TFSDiff:
         """
         model = self._model(sources[0].device)
         if _is_analytic(model, scale):
-            return _in_kind(_sharp(sources, random), sources)
+            return Estimate(_in_kind(_sharp(sources, random), sources))
         condition = _condition(model, sources, scale, random)
-        return _in_kind(to_display(model.sample(condition, random, self._walk, scale)), sources)
+        return Estimate(_in_kind(to_display(model.sample(condition, random, self._walk, scale)), sources))
 
-    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Spread:
+    def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Estimate:
         """Estimate and standard deviation over draws that share one condition; see `Drawer.draws`.
 
         Draw i has the seed `random.seed + i`. The estimate is the picture of `fuse` where the weights make it in one
@@ -95,7 +95,7 @@ class TFSDiff:
         model = self._model(sources[0].device)
         if _is_analytic(model, scale):
             fused = _in_kind(_sharp(sources, random), sources)
-            return Spread(fused, torch.zeros_like(fused[:, :1]))
+            return Estimate(fused, torch.zeros_like(fused[:, :1]))
         condition = _condition(model, sources, scale, random)
 
         def drawn(seed: int, walk: Walk) -> Tensor:
@@ -106,7 +106,7 @@ class TFSDiff:
         pictures = torch.stack([drawn(random.seed + index, walk) for index in track(range(count), "draws")])
         in_one_step = as_they_want and model.behaviour.steps == 1
         estimate = drawn(random.seed, self._walk) if in_one_step else pictures.mean(dim=0)
-        return Spread(estimate, pictures.std(dim=0).mean(dim=1, keepdim=True))
+        return Estimate(estimate, pictures.std(dim=0).mean(dim=1, keepdim=True))
 
     @property
     def _walk(self) -> Walk:
@@ -202,9 +202,8 @@ def _analytic(sources: Sequence[Tensor], random: Random) -> Tensor:
     from trifuse.methods import get
 
     plain = [source[:, :1] if is_grey(source) else source for source in sources]
-    fused = get("bitonicx")().fuse(plain, scale=1, random=random)
-    image = fused.mean if isinstance(fused, Spread) else fused
-    return image.expand(-1, 3, -1, -1).clamp(0, 1)
+    fused = get("bitonicx")().fuse(plain, scale=1, random=random).mean
+    return fused.expand(-1, 3, -1, -1).clamp(0, 1)
 
 
 CONDITIONS: dict[str, Condition] = {

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.state import trained
 from trifuse.nets.tgfuse import MULTIPLE, from_state
 
@@ -49,7 +49,7 @@ class TGFuse:
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     padding: Padding = field(default="minimal", metadata={"help": "minimal, or reference as the original pads"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses two grey sources `(B, 1, H, W)`; see `Method.fuse`.
 
         Raises:
@@ -60,7 +60,7 @@ class TGFuse:
         pad = padded_reference if self.padding == "reference" else padded_minimal
         visible, infrared = (pad(source * 255) for source in sources)
         fused: Tensor = net(visible, infrared)[:, :, :height, :width].clamp(0, 255)
-        return (fused.floor() if self.padding == "reference" else fused) / 255
+        return Estimate((fused.floor() if self.padding == "reference" else fused) / 255)
 
 
 def padded_minimal(image: Tensor) -> Tensor:

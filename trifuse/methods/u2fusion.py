@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trifuse.core.colour import LUMA
 from trifuse.core.random import Random
-from trifuse.methods.base import Card, method, own_range
+from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.state import trained
 from trifuse.nets.u2fusion import from_state
 
@@ -56,33 +56,29 @@ class U2Fusion:
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     variant: Variant = field(default="corrected", metadata={"help": "corrected, or reference as published"})
 
-    def __post_init__(self) -> None:
-        if self.variant == "reference":
-            object.__setattr__(self, "card", self.card.model_copy(update={"colour": "rgb"}))
+    def own_card(self) -> Card:
+        """The reference variant handles colour itself."""
+        return self.card.model_copy(update={"colour": "rgb"}) if self.variant == "reference" else self.card
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses two sources `(B, 1, H, W)`, in the reference variant also `(B, 3, H, W)`; see `Method.fuse`.
 
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
-        raw = self.raw(sources, scale=scale, random=random)
-        return self.shown(raw, *own_range(raw))
-
-    def raw(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
-        """See `Stretcher.raw`."""
         net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         if self.variant == "corrected":
-            fused: Tensor = net(*sources)
-            return fused
+            return Estimate(net(*sources))
         turned = [_matrix(TO_YCBCR, source) if source.shape[1] == 3 else source for source in sources]
         luma = net(*(source[:, :1] for source in turned))
         coloured = [source for source in turned if source.shape[1] == 3]
-        return _matrix(TO_RGB, torch.cat([luma, coloured[0][:, 1:]], dim=1)) if len(coloured) == 1 else luma
+        fused = _matrix(TO_RGB, torch.cat([luma, coloured[0][:, 1:]], dim=1)) if len(coloured) == 1 else luma
+        return Estimate(fused, stretch=divided)
 
-    def shown(self, raw: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """See `Stretcher.shown`: the reference variant divides by the largest value."""
-        return (raw / high).clamp(0, 1) if self.variant == "reference" else raw
+
+def divided(images: Tensor, _low: Tensor, high: Tensor) -> Tensor:
+    """Images divided by the largest value, as the original's image writer does."""
+    return (images / high).clamp(0, 1)
 
 
 def _matrix(rows: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
