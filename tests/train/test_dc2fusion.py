@@ -56,6 +56,25 @@ def test_pairs_lie_on_the_first_grid(recipe: Path) -> None:
     assert float(pair.amax()) <= 1
 
 
+def test_the_loss_contrast_needs_cubes_in_which_there_are_surroundings(recipe: Path) -> None:
+    recipe.write_text(RECIPE.replace("sample: 0.5", "sample: 0.5, loss: contrast"))
+    with pytest.raises(InputError, match="25 voxels"):
+        DC2FusionTask(load(recipe))
+
+
+def test_the_six_weights_of_the_paper_are_settings(recipe: Path) -> None:
+    def loss(settings: str) -> float:
+        recipe.write_text(RECIPE.replace("sample: 0.5", f"sample: 0.5, loss: paper{settings}"))
+        task = DC2FusionTask(load(recipe))
+        return float(task.losses(task.network, task.batch(Draw(0, 0)), 0)["loss"].detach())
+
+    usual = loss("")
+    each = [loss(f", {name}: {pair}") for name in ("alpha", "beta", "gamma") for pair in ("[3, 1]", "[2, 2]")]
+    assert loss(", alpha: [2, 1], beta: [2, 1], gamma: [2, 1]") == usual
+    assert len({usual, *each}) == 7
+    assert each[4] > usual  # a difference is never negative
+
+
 def test_pairs_are_cut_to_what_both_show() -> None:
     pair = torch.zeros(2, 1, 1, 9, 9, 9)
     pair[0, ..., 1:8, 2:9, :] = 0.5

@@ -17,6 +17,7 @@ from trifuse.core.image import Image, Modality
 from trifuse.nets.dc2fusion_corrected import DC2FusionCorrected
 from trifuse.train.augment import Pixels, curve
 from trifuse.train.cases import volume_pairs
+from trifuse.train.losses import contrast
 from trifuse.train.losses import dc2fusion as losses
 from trifuse.train.recipe import Recipe
 from trifuse.train.settings.data import Studies, Tables
@@ -40,6 +41,10 @@ class DC2FusionTask:
         self.recipe, self.settings = recipe, recipe.model
         self.train, self.val = volume_pairs(recipe.data, "train"), volume_pairs(recipe.data, "val")
         self.side = max(recipe.schedule.sides.values())
+        if self.settings.loss == "contrast" and self.side < contrast.SMALLEST:
+            raise InputError(
+                f"field schedule.sides: loss contrast needs cubes of {contrast.SMALLEST} voxels or more"
+            )
         torch.manual_seed(recipe.seed)
         shape = self.settings
         self.network: nn.Module = DC2FusionCorrected(shape.width, shape.depths, shape.kernel, shape.drop)
@@ -68,7 +73,7 @@ class DC2FusionTask:
         return cube.flip([axis for axis in (2, 3, 4) if random.random() < 0.5])
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
-        """The paper's loss or the balanced one, and its parts for the log."""
+        """The loss that the settings name, and the parts of the paper's for the log."""
         sources = [batch["first"], batch["second"]]
         volume = fused(network, *sources)
         terms = losses.terms(volume, sources)
@@ -78,7 +83,11 @@ class DC2FusionTask:
             for name, values in terms._asdict().items()
             for number, value in enumerate(values, start=1)
         }
-        total = terms.total() if self.settings.loss == "paper" else terms.balanced(squares)
+        chosen, weights = self.settings.loss, self.settings
+        if chosen == "contrast":
+            return {"loss": contrast.loss(volume, *sources), **parts}
+        paper = chosen == "paper"
+        total = terms.total(weights.alpha, weights.beta, weights.gamma) if paper else terms.balanced(squares)
         return {"loss": total, **parts}
 
     def validate(self, network: nn.Module) -> dict[str, float]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trifuse.metrics.lpips import distance as metric_distance
 from trifuse.metrics.pixels import Pixels
-from trifuse.train.losses import cddfuse, dilran, lpips, regional, swinfuse, tgfuse, u2fusion
+from trifuse.train.losses import cddfuse, contrast, dilran, lpips, regional, swinfuse, tgfuse, u2fusion
 from trifuse.train.losses.ssim import similarity, smoothed
 
 
@@ -145,3 +145,17 @@ def test_in_the_regional_target_black_stays_black() -> None:
     square = dark.clone()
     square[..., 10:30, 10:30] = 1
     assert torch.equal(regional.target(dark, square)[square == 0], dark[square == 0])
+
+
+def test_contrast_asks_for_what_the_second_volume_has_and_the_first_lacks() -> None:
+    z, y, x = torch.meshgrid(*[torch.arange(40.0)] * 3, indexing="ij")
+    anatomy = (0.4 + 0.3 * (x < 20))[None, None]  # an edge at 20
+    uptake = sum(0.5 * torch.exp(-((z - 20).square() + (y - at).square() + (x - 30).square()) / 40) for at in (10, 30))
+    uptake = 0.1 + torch.as_tensor(uptake)[None, None]
+    share = contrast.standing_out(anatomy, uptake)
+    assert float(share[..., 20, 10, 30]) > 0.9
+    assert float(share[..., 20, 20, 10]) < 0.1
+    aim = contrast.target(anatomy, uptake)
+    assert float(contrast.loss(aim, anatomy, uptake)) == pytest.approx(0, abs=1e-4)
+    blends = [w * anatomy + (1 - w) * uptake for w in (0.0, 0.3, 0.5, 0.7, 1.0)]
+    assert min(float(contrast.loss(blend, anatomy, uptake)) for blend in blends) > 0.02

@@ -28,10 +28,16 @@ class Terms(NamedTuple):
     dissimilarity: tuple[Tensor, ...]
     difference: tuple[Tensor, ...]
 
-    def total(self, weights: Sequence[float] = WEIGHTS) -> Tensor:
-        """Their weighted sum, with one weight per source."""
-        per_source = zip(weights, *self, strict=True)
-        return torch.stack([weight * (lncc + s + l1) for weight, lncc, s, l1 in per_source]).sum()
+    def total(
+        self,
+        alpha: Sequence[float] = WEIGHTS,
+        beta: Sequence[float] = WEIGHTS,
+        gamma: Sequence[float] = WEIGHTS,
+    ) -> Tensor:
+        """Their weighted sum: `alpha` weighs correlations, `beta` dissimilarities, `gamma` differences, per source."""
+        weights = [*alpha, *beta, *gamma]
+        values = [*self.correlation, *self.dissimilarity, *self.difference]
+        return torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum()
 
     def balanced(
         self, squares: Sequence[Tensor], weights: Sequence[float] = WEIGHTS, emphasis: float = SQUARES
