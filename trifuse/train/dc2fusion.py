@@ -42,9 +42,7 @@ class DC2FusionTask:
         self.train, self.val = volume_pairs(recipe.data, "train"), volume_pairs(recipe.data, "val")
         self.side = max(recipe.schedule.sides.values())
         if self.settings.loss == "contrast" and self.side < contrast.SMALLEST:
-            raise InputError(
-                f"field schedule.sides: loss contrast needs cubes of {contrast.SMALLEST} voxels or more"
-            )
+            raise InputError(f"field schedule.sides: loss contrast needs cubes of {contrast.SMALLEST} voxels or more")
         torch.manual_seed(recipe.seed)
         shape = self.settings
         self.network: nn.Module = DC2FusionCorrected(shape.width, shape.depths, shape.kernel, shape.drop)
