@@ -60,6 +60,11 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
     if register not in get_args(Registration):
         raise OptionError(f"register={register!r} is not known; choose {', '.join(get_args(Registration))}")
     grid = images[reference]
+    lost = [str(number) for number, image in enumerate(images, start=1) if not image.placed]
+    if lost and register in ("none", "resample"):
+        raise GridError(
+            f"source {', '.join(lost)} does not say where it lies in the patient; register it (--register rigid)"
+        )
     if any(image.dims != grid.dims for image in images):
         message = "pictures (2D) and volumes (3D) cannot be mixed; give slices only, or volumes only"
         raise GridError(message, grid_table(images, reference))

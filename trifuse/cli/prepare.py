@@ -43,6 +43,9 @@ def prepare(
     frame: Frames = None,
     series: SeriesChoice = None,
     allow_gaps: AllowGaps = False,
+    different_patients: Annotated[
+        bool, typer.Option("--different-patients", help="Take studies whose headers name different patients.")
+    ] = False,
     window: Windows = None,
     val: Annotated[float, typer.Option(help="Share of the patients for validation, if the list has no split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the patients for testing, if the list has no split.")] = 0.0,
@@ -84,6 +87,7 @@ def prepare(
         frames=tuple(frame or ()),
         series=tuple(series or ()),
         allow_gaps=allow_gaps,
+        different_patients=different_patients,
         windows=tuple(window or ()),
         val=val,
         test=test,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trifuse.core.errors import InputError
+from trifuse.core.lineage import Lineage
 from trifuse.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Image:
         frame_of_reference: DICOM UID of the patient coordinate system (or of the atlas space, which NIfTI may name);
             None where the file names none.
         units: of the native values: "HU", "SUV", "Bq/ml"; "" where they have none or it is not known.
+        placed: whether the affine says where the image lies; False where its header tells size and shape alone.
+        lineage: whose image it is and which DICOM objects it comes from; None where no header says.
     """
 
     pixels: NDArray[np.float32]
@@ -71,6 +74,8 @@ class Image:
     notes: tuple[str, ...] = ()
     frame_of_reference: str | None = None
     units: str = ""
+    placed: bool = True
+    lineage: Lineage | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.float32:

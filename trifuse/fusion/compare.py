@@ -10,6 +10,7 @@ from trifuse import methods
 from trifuse.align import align
 from trifuse.core.errors import TrifuseError, WeightsError
 from trifuse.core.image import Image
+from trifuse.core.lineage import check_one_patient
 from trifuse.core.progress import track
 from trifuse.core.window import shown
 from trifuse.fusion.fused import Fused
@@ -68,6 +69,8 @@ def compare(
     for name in names or ():
         methods.get(name)
     images = shown([Image.of(source) for source in sources], how.window)
+    if not how.different_patients:
+        check_one_patient([image.lineage for image in images])
     aligned = align(images, reference=how.reference, register=how.register).images
     done = Comparison(aligned, {}, {}, {}, {})
     for name in track(list(names or methods.names()), "methods"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from trifuse.align import Aligned, align
 from trifuse.core.errors import OptionError
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, scaled_affine
+from trifuse.core.lineage import check_one_patient, joined
 from trifuse.core.progress import track
 from trifuse.core.random import Random
 from trifuse.core.registry import OURS
@@ -58,6 +60,8 @@ def fuse(
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")
     clock = time.perf_counter()
     images = shown([Image.of(source) for source in sources], how.window)
+    if not how.different_patients:
+        check_one_patient([image.lineage for image in images])
     if how.reference >= len(images):
         raise OptionError(f"reference {how.reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
@@ -77,9 +81,10 @@ def fuse(
     affine = scaled_affine(grid.affine, factors)
     provenance = _provenance(chosen, images, how, notes)
     provenance["seconds"] = {"read": round(read_s, 4), "align": round(align_s, 4), "fuse": round(fuse_s, 4)}
+    lineage = joined([image.lineage for image in images])
     return Fused(
-        image=_image(found.mean.clamp(0, 1), affine),
-        uncertainty=None if found.std is None else _image(found.std, affine),
+        image=replace(_image(found.mean.clamp(0, 1), affine), lineage=lineage),
+        uncertainty=None if found.std is None else replace(_image(found.std, affine), lineage=lineage),
         provenance=provenance,
     )
 

@@ -127,6 +127,10 @@ class Run:
         metadata=about("bf16 is faster on processors and GPUs that have it", choices=get_args(Precision)),
     )
     device: str = field(default="cpu", metadata=about("Where networks compute: cpu, cuda, cuda:1, mps ..."))
+    different_patients: bool = field(
+        default=False,
+        metadata=about("Fuse images whose headers name different patients (ID, name or birth date), which is refused"),
+    )
     options: Mapping[str, Any] = field(
         default_factory=dict,
         metadata=about(

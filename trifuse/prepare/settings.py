@@ -35,6 +35,7 @@ class Settings:
             several: "pet:mean", "2:0"; they are refused otherwise.
         series: which DICOM series of folders with several, likewise: "pet:5", "2:PT".
         allow_gaps: whether DICOM slices at uneven distances are resampled onto even ones.
+        different_patients: whether the images of a study may name different patients, which is refused otherwise.
         val, test: shares of the patients held out, where the list of studies names no split.
 
     Raises:
@@ -50,6 +51,7 @@ class Settings:
     frames: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     allow_gaps: bool = False
+    different_patients: bool = False
     val: float = 0.1
     test: float = 0.0
 

@@ -14,6 +14,7 @@ from trifuse.align.itk import resampled
 from trifuse.align.registration import Registered, registered
 from trifuse.core.errors import InputError, UnitsError
 from trifuse.core.image import Image, Modality, guess_modality
+from trifuse.core.lineage import check_one_patient
 from trifuse.core.window import shown
 from trifuse.io.many import per_source, read_chosen
 from trifuse.io.request import Units
@@ -56,6 +57,8 @@ def prepared(study: Study, settings: Settings, register: Register) -> list[Sourc
         InputError: if an image cannot be read or is no volume, or two have nothing in common to register.
     """
     native = {name: _read(name, study, settings) for name in study.sources}
+    if not settings.different_patients:
+        check_one_patient([image.lineage for image in native.values()])
     images = dict(zip(native, shown(list(native.values()), settings.windows, list(native)), strict=True))
     ends = {name: _ends(image, settings) if image is native[name] else image.window for name, image in images.items()}
     (first, reference), *others = images.items()
@@ -98,6 +101,8 @@ def _read(name: str, study: Study, settings: Settings) -> Image:
 
 def _way(image: Image, reference: Image, register: Register) -> tuple[Registration, str]:
     """How to bring an image onto the reference's grid, and why, where that was decided here."""
+    if not image.placed and register in ("auto", "resample"):
+        return "rigid", "does not say where it lies: registered"
     if register != "auto":
         return cast("Registration", register), ""
     if same_grid(image, reference) and has_geometry(image):

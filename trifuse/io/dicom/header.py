@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trifuse.core.errors import one_line
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, guess_modality
+from trifuse.core.lineage import Instance, Lineage
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom.kinds import is_projection
 from trifuse.io.dicom.units import real_world, value_units
@@ -167,6 +169,23 @@ def _lay_groups(header: Dataset, dataset: Dataset, index: int) -> None:
                 header[element.tag] = element
             elif element.VR == "SQ" and element.value:
                 header.update(element.value[0])
+
+
+def lineage(datasets: Sequence[Dataset]) -> Lineage:
+    """Whose image some objects make, and which objects they are."""
+    first = datasets[0]
+    names = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+    instances = (Instance(*(str(dataset.get(name) or "") for name in names)) for dataset in datasets)
+    said = {str(dataset.get("BurnedInAnnotation") or "") for dataset in datasets}
+    return Lineage(
+        patient=(str(first.get("PatientID") or ""), str(first.get("PatientName") or ""), _birth_date(first)),
+        instances=tuple(instance for instance in instances if instance.uid and instance.sop_class),
+        burned_in="YES" if "YES" in said else "NO" if said == {"NO"} else "",
+    )
+
+
+def _birth_date(dataset: Dataset) -> str:
+    return str(dataset.get("PatientBirthDate") or "")
 
 
 def is_placed(header: Dataset) -> bool:

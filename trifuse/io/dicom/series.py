@@ -144,7 +144,7 @@ def _image(pieces: Sequence[Piece], request: Request, notes: tuple[str, ...]) ->
     image = _placed(pieces, frames, request) or _unplaced(pieces, frames, request)
     if request.units == "suv":
         image = in_suv(image, frames.whole(range(len(frames.places))), request)
-    return replace(image, notes=(*notes, *image.notes)) if notes else image
+    return replace(image, notes=(*notes, *image.notes), lineage=headers.lineage([p.dataset for p in pieces]))
 
 
 def _placed(pieces: Sequence[Piece], frames: _Frames, request: Request) -> Image | None:
@@ -234,7 +234,7 @@ def _unplaced_volume(frames: _Frames, request: Request) -> Image:
     values = np.asarray(planes).swapaxes(1, 2)
     if len(taken) == 1:
         values = np.stack([frames.native(index) for index in order], axis=-1).swapaxes(1, 2)
-    return replace(_about_origin(values, piece.dataset, flat[0], request), frame_of_reference=None)
+    return replace(_about_origin(values, piece.dataset, flat[0], request), frame_of_reference=None, placed=False)
 
 
 def _about_origin(values: NDArray[Any], dataset: Dataset, header: Dataset, request: Request) -> Image:
