@@ -15,7 +15,7 @@ FLOORS = [
     {"core"},
     {"weights", "samples", "engines"},
     {"io", "align", "metrics"},
-    {"filters", "nets", "diffusion"},
+    {"filters", "nets", "diffusion", "upsamplers"},
     {"methods"},
     {"fusion"},
     {"cohort", "bench", "prepare", "train", "report"},

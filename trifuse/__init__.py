@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trifuse.core.version import __version__
 
 if TYPE_CHECKING:
-    from trifuse import methods, metrics
+    from trifuse import methods, metrics, upsamplers
     from trifuse.core.errors import TrifuseError
     from trifuse.core.image import Image, Modality
     from trifuse.fusion import Fused, Run, fuse
@@ -35,7 +35,7 @@ _HOMES = {
     "fuse": "fusion",
     "read": "io",
 }
-_PACKAGES = ("methods", "metrics")
+_PACKAGES = ("methods", "metrics", "upsamplers")
 
 __all__ = [
     "Fused",
@@ -50,6 +50,7 @@ __all__ = [
     "methods",
     "metrics",
     "read",
+    "upsamplers",
 ]
 
 

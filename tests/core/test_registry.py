@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import trifuse
-from trifuse import methods, metrics
+from trifuse import Run, methods, metrics, upsamplers
 from trifuse.core.errors import InputError, OptionError, PluginError, PluginWarning
 from trifuse.core.registry import Registry, hint
 from trifuse.io import formats
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugin"
 
-REGISTRIES = (methods.REGISTRY, metrics.REGISTRY, formats.REGISTRY)
+REGISTRIES = (upsamplers.REGISTRY, methods.REGISTRY, metrics.REGISTRY, formats.REGISTRY)
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +60,8 @@ def test_a_plugins_method_fuses() -> None:
     a, b = np.random.default_rng(0).random((2, 5, 6), dtype=np.float32)
     fused = trifuse.fuse([a, b], "darkest")
     assert np.array_equal(fused.image.pixels[0], np.minimum(a, b))
-    assert (fused.provenance["method"], fused.provenance["plugin"]) == ("darkest", "trifuse-example 1.0")
-    assert "plugin" not in trifuse.fuse([a, b], "max").provenance
+    assert (fused.provenance["method"], fused.provenance["plugins"]) == ("darkest", ["trifuse-example 1.0"])
+    assert "plugins" not in trifuse.fuse([a, b], "max").provenance
     assert methods.names()[-1] == "darkest"
     assert "darkest" in {card.name for card in trifuse.methods()}
 
@@ -84,6 +84,14 @@ def test_a_plugins_format_is_read_and_written(tmp_path: Path) -> None:
     disguised.write_bytes(b"P5 three four 255 ")
     with pytest.raises(InputError, match=r"not valid PGM.*lacks a number"):
         trifuse.read(disguised)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_plugins_upsampler_magnifies() -> None:
+    a = np.random.default_rng(0).random((2, 5, 6), dtype=np.float32)
+    fused = trifuse.fuse(list(a), "max", run=Run(scale=2, upsampler="nearest"))
+    assert np.array_equal(fused.image.pixels[0], a.max(axis=0).repeat(2, 0).repeat(2, 1))
+    assert fused.provenance["plugins"] == ["trifuse-example 1.0"]
 
 
 @pytest.mark.usefixtures("installed")

@@ -14,9 +14,9 @@ from trifuse.core.random import Random
 from trifuse.diffusion.conditions import enlarged
 from trifuse.diffusion.model import METADATA, Behaviour, Walk, load, schedule_of
 from trifuse.diffusion.schedule import Schedule, full
-from trifuse.diffusion.sr3 import upsample
 from trifuse.nets.sr3_config import UNetConfig
 from trifuse.nets.sr3_unet import SR3UNet
+from trifuse.upsamplers.sr3 import upsample
 
 SHAPE = UNetConfig(in_channels=6, channels=8, multipliers=(1, 2), res_blocks=1, attention_levels=(), norm_groups=4)
 TRAINING = Schedule.make("linear", 20, 1e-6, 0.5)

@@ -27,6 +27,8 @@ from trifuse.diffusion.samplers import (
     sample,
 )
 from trifuse.diffusion.schedule import Schedule
+from trifuse.methods import get
+from trifuse.methods.base import configure
 
 MEAN, SPREAD = 0.3, 0.4
 
@@ -67,7 +69,7 @@ def test_the_last_step_gives_the_estimate(name: str) -> None:
         said.append(posterior_mean(x, level).clamp(-1, 1))
         return said[-1]
 
-    torch.testing.assert_close(sample(SAMPLERS[name], denoise, x, levels, gaussian(Random(0))), said[-1])
+    torch.testing.assert_close(sample(SAMPLERS.get(name), denoise, x, levels, gaussian(Random(0))), said[-1])
 
 
 def test_ancestral_is_ddim_with_eta_1() -> None:
@@ -118,7 +120,7 @@ def test_agrees_with_diffusers(name: str) -> None:
     for time, level in zip(theirs.timesteps[:-1], levels[:-1], strict=True):  # the last step is to the clean image
         state = theirs.step(posterior_mean(state, float(level)), time, state).prev_sample
         expected.append(state)
-    ours = list(SAMPLERS[name].walk(posterior_mean, x, levels, replay([])))
+    ours = list(SAMPLERS.get(name).walk(posterior_mean, x, levels, replay([])))
     torch.testing.assert_close(torch.stack(ours), torch.stack(expected), atol=2e-5, rtol=0)
     assert len(ours) == len(expected) == 11
 
@@ -186,3 +188,13 @@ def test_unknown_names_are_named() -> None:
         prediction("score")
     with pytest.raises(OptionError, match="linear"):
         Schedule.make("liner")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match=r"no sampler is called 'dpm\+\+'; did you mean 'dpm\+\+2m'"):
+        SAMPLERS.get("dpm++")
+
+
+@pytest.mark.parametrize("name", ["tfs-diff", "ddfm", "ddfm-palm"])
+def test_methods_take_every_sampler_and_no_other(name: str) -> None:
+    for sampler in SAMPLERS:
+        assert configure(get(name), {"sampler": sampler}).sampler == sampler  # type: ignore[attr-defined]
+    with pytest.raises(OptionError, match="no sampler is called 'euler'"):
+        configure(get(name), {"sampler": "euler"})

@@ -135,8 +135,7 @@ class Model:
         """
         walk = walk or Walk()
         name = walk.sampler or ("ancestral" if walk.as_published else self.behaviour.sampler)
-        if name not in SAMPLERS:
-            raise OptionError(f"no sampler is called {name!r}; there are: {', '.join(SAMPLERS)}")
+        sampler = SAMPLERS.get(name)
         time = self.schedule.index_of if self.shape.config.embedding == "index" else float
         base = BASES[self.behaviour.base](condition)
         clamp = 1.0 if base is None else None
@@ -147,7 +146,7 @@ class Model:
         levels = self.levels(walk)
         if len(levels) == 2:
             start = start * self.behaviour.temperature.get(scale, 1.0)
-        drawn = sample(SAMPLERS[name], denoise, start, levels, noise)
+        drawn = sample(sampler, denoise, start, levels, noise)
         if base is None:
             return drawn
         missing = self.behaviour.deviation.get(scale, 1.0) * drawn * foreground(condition, scale)

@@ -161,7 +161,7 @@ def drawn(prior: Prior, count: int, side: int, steps: int, seed: int = 0) -> Ten
         for index in track(range(count), "samples"):
             noise = gaussian(Random(seed + index))
             start = noise(torch.empty(1, prior.channels, side, side))
-            pictures.append(to_display(sample(SAMPLERS["dpm++2m"], prior, start, levels, noise)).clamp(0, 1))
+            pictures.append(to_display(sample(SAMPLERS.get("dpm++2m"), prior, start, levels, noise)).clamp(0, 1))
     return torch.cat(pictures)
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from trifuse.core.progress import track
 from trifuse.core.random import Random
+from trifuse.core.registry import Registry
 from trifuse.diffusion.denoiser import Denoiser
 from trifuse.diffusion.schedule import Levels, log_snr, noise_of, sigma
 
@@ -226,15 +227,22 @@ class Heun:
             yield x
 
 
-SAMPLERS: dict[str, Sampler] = {
-    "ancestral": Ancestral(),
-    "ddim": DDIM(),
-    "dpm++2m": DPMSolver2M(),
-    "unipc2": UniPC(2),
-    "unipc3": UniPC(3),
-    "heun": Heun(),
-}
-"""The samplers by the names that users give."""
+ANCESTRAL, PROBABILITY_FLOW, DPM_SOLVER_2M = Ancestral(), DDIM(), DPMSolver2M()
+UNIPC_2, UNIPC_3, HEUN = UniPC(2), UniPC(3), Heun()
+
+SAMPLERS: Registry[Sampler] = Registry(
+    "sampler",
+    "trifuse.diffusion",
+    {
+        "ancestral": "samplers:ANCESTRAL",
+        "ddim": "samplers:PROBABILITY_FLOW",
+        "dpm++2m": "samplers:DPM_SOLVER_2M",
+        "unipc2": "samplers:UNIPC_2",
+        "unipc3": "samplers:UNIPC_3",
+        "heun": "samplers:HEUN",
+    },
+)
+"""The samplers by the names that users give -> file and object; a new one is a file here and a line."""
 
 
 def _pairs(levels: Levels) -> Iterator[tuple[float, float]]:

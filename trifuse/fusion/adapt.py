@@ -18,13 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trifuse.core import colour, resize
+from trifuse import upsamplers
+from trifuse.core import colour
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
 from trifuse.core.random import Random
 from trifuse.fusion.settings import Run
 from trifuse.fusion.slices import Steps, alone, by_slices
 from trifuse.methods.base import Card, Drawer, Estimate, Method, card_of
+from trifuse.upsamplers.base import Upsampler
+from trifuse.upsamplers.bicubic import BICUBIC, bicubic
 
 
 def check_device(device: str) -> None:
@@ -58,9 +61,9 @@ def adaptations(method: Method, images: Sequence[Image], settings: Run) -> list[
     if len({image.space for image in images}) > 1:
         notes.append("sources kept on their own grids; the result is on the finest")
     if settings.scale not in card.scales:
-        notes.append(
-            f"{card.name} has no x{settings.scale}: {settings.upsampler} upsampling {settings.upsample} fusing"
-        )
+        by = upsampler_for(settings, 3 if dims == 3 and 3 in card.dims else 2).card.name
+        why = "" if by == settings.upsampler else f" ({settings.upsampler} is for pictures)"
+        notes.append(f"{card.name} has no x{settings.scale}: {by} upsampling {settings.upsample} fusing{why}")
     for index, image in enumerate(images, start=1):
         notes.extend(f"source {index}: {note}" for note in image.notes)
         if image.stored is not None and not np.isfinite(image.stored).all():
@@ -200,19 +203,14 @@ def _split(sources: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
 
 
 def magnified(x: Tensor, settings: Run, random: Random) -> Tensor:
-    """`(B, C, *space)`, values 0..1, at `settings.scale` by `settings.upsampler`.
+    """`(B, C, *space)`, values 0..1, at `settings.scale` by `settings.upsampler`; see `upsampler_for`."""
+    return upsampler_for(settings, x.ndim - 2).magnify(x, settings.scale, random)
 
-    Networks are for pictures, so that volumes that reach this go by bicubic.
-    """
-    if x.ndim != 4 or settings.upsampler == "bicubic":
-        return bicubic(x, settings.scale)
-    if settings.upsampler == "sr3":
-        from trifuse.diffusion import sr3
 
-        return sr3.upsample(x.clamp(0, 1), settings.scale, random)
-    from trifuse.diffusion import learned
-
-    return learned.enlarged(x.clamp(0, 1), settings.scale)[:, : x.shape[1]]
+def upsampler_for(settings: Run, dims: int) -> Upsampler:
+    """What magnifies pictures (2) or volumes (3): upsamplers that are for pictures leave whole volumes to bicubic."""
+    chosen = upsamplers.get(settings.upsampler)
+    return chosen if dims in chosen.card.dims else BICUBIC
 
 
 def mirrored(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -222,12 +220,3 @@ def mirrored(x: Tensor, size: Sequence[int]) -> Tensor:
         index = torch.arange(wanted, device=x.device) % (2 * n)
         x = x.index_select(axis, torch.where(index < n, index, 2 * n - 1 - index))
     return x
-
-
-def bicubic(x: Tensor, scale: int) -> Tensor:
-    """Pillow's bicubic magnification of `(B, C, *space)`; see `trifuse.core.resize.magnified`."""
-    if scale == 1:
-        return x
-    pixels = x.detach().float().cpu().numpy()
-    larger = resize.magnified(pixels.reshape(-1, *pixels.shape[2:]), scale)
-    return torch.from_numpy(larger.reshape(*pixels.shape[:2], *larger.shape[1:])).to(x)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trifuse import upsamplers
 from trifuse.align import Aligned, align
 from trifuse.core.errors import OptionError
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, scaled_affine
@@ -156,11 +157,12 @@ def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[s
 
     from trifuse.core.version import __version__
 
-    plugin = origin(method.card.name)
+    card = card_of(method)
+    used = {origin(card.name)} | (set() if how.scale in card.scales else {upsamplers.origin(how.upsampler)})
     return {
         "trifuse": __version__,
-        "method": method.card.name,
-        **({} if plugin == OURS else {"plugin": plugin}),
+        "method": card.name,
+        **({"plugins": sorted(used - {OURS})} if used != {OURS} else {}),
         "options": {f.name: getattr(method, f.name) for f in dataclasses.fields(method)},  # type: ignore[arg-type]
         "settings": {name: value for name, value in vars(how).items() if name not in ("samples", "seed", "options")},
         "samples": how.samples,

@@ -7,16 +7,16 @@ one field here and what acts on it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 from trifuse.align.grid import Registration
 from trifuse.core.errors import OptionError
 from trifuse.core.registry import hint
+from trifuse.upsamplers import REGISTRY as UPSAMPLERS
 
 Upsample = Literal["before", "after"]
-Upsampler = Literal["bicubic", "source-sr", "sr3"]
 Precision = Literal["fp32", "bf16"]
 
 
@@ -26,7 +26,7 @@ class Setting:
 
     Attributes:
         help: what it means, in a sentence without its end.
-        choices: the values there are, or () where others decide.
+        choices: the values there are, or None where others decide.
         at_least, at_most: bounds of a number.
         from_one: whether people count it from 1 on the command line, where programs count from 0.
         flags: its names on the command line, where they are not `--name`.
@@ -35,7 +35,7 @@ class Setting:
     """
 
     help: str
-    choices: tuple[Any, ...] = ()
+    choices: Collection[Any] | None = None
     at_least: int | None = None
     at_most: int | None = None
     from_one: bool = False
@@ -106,11 +106,10 @@ class Run:
             choices=get_args(Upsample),
         ),
     )
-    upsampler: Upsampler = field(
+    upsampler: str = field(
         default="bicubic",
         metadata=about(
-            "What magnifies then: bicubic, our one-pass network (source-sr), or the diffusion model SR3 (sr3)",
-            choices=get_args(Upsampler),
+            f"What magnifies then: {', '.join(UPSAMPLERS.homes)}, or what another package adds", choices=UPSAMPLERS
         ),
     )
     axis: int = field(default=2, metadata=about("Axis along which 2D methods slice a volume", at_least=0, at_most=2))
@@ -168,7 +167,7 @@ TYPES: dict[str, Any] = get_type_hints(Run)
 
 
 def _check(name: str, value: Any, known: Setting, *, whole: bool) -> None:
-    if known.choices and value not in known.choices:
+    if known.choices is not None and value not in known.choices:
         raise OptionError(f"{name} {value!r} is not known; choose {', '.join(map(str, known.choices))}")
     if not whole:
         return

@@ -82,14 +82,18 @@ class DDFM:
         default="corrected", metadata={"help": "reference: as the published program, for two sources"}
     )
     steps: int | None = field(default=None, metadata={"help": f"reverse steps; {STEPS}, reference: {PUBLISHED_STEPS}"})
-    sampler: Literal["ancestral", "ddim", "dpm++2m", "unipc2", "heun"] = field(
-        default="ddim", metadata={"help": "how corrected walks; ancestral for every draw of --samples"}
+    sampler: str = field(
+        default="ddim",
+        metadata={"help": f"how corrected walks: {', '.join(SAMPLERS)}; ancestral for every draw of --samples"},
     )
     noise: float | None = field(
         default=None,
         metadata={"help": "of the sources, 0..1, for corrected; estimated from each unless given; 0: no prior"},
     )
     trust: float = field(default=30.0, metadata={"help": "of the prior against the noisy sources, above 0"})
+
+    def __post_init__(self) -> None:
+        SAMPLERS.get(self.sampler)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fuses grey sources `(B, 1, H, W)`; see `Method.fuse`.
@@ -101,7 +105,7 @@ class DDFM:
         self._check()
         if self.variant == "reference":
             return Estimate(self._published([2 * source.float() - 1 for source in sources], random), stretch=stretched)
-        return Estimate(self._corrected(sources, random, SAMPLERS[self.sampler]))
+        return Estimate(self._corrected(sources, random, SAMPLERS.get(self.sampler)))
 
     def draws(self, sources: Sequence[Tensor], *, scale: int, random: Random, count: int) -> Estimate:
         """The fusion, and its standard deviation over draws of the clean sources; see `Drawer.draws`.
@@ -114,9 +118,9 @@ class DDFM:
             drawn = [self.fuse(sources, scale=scale, random=seed).picture for seed in track(seeds, "draws")]
             pictures = torch.stack(drawn)
             return Estimate(pictures.mean(dim=0), pictures.std(dim=0))
-        sampler = SAMPLERS["ancestral"]
+        sampler = SAMPLERS.get("ancestral")
         pictures = torch.stack([self._corrected(sources, seed, sampler) for seed in track(seeds, "draws")])
-        return Estimate(self._corrected(sources, random, SAMPLERS[self.sampler]), pictures.std(dim=0))
+        return Estimate(self._corrected(sources, random, SAMPLERS.get(self.sampler)), pictures.std(dim=0))
 
     def _check(self) -> None:
         if self.trust <= 0 or (self.noise or 0) < 0 or (self.steps is not None and self.steps < 1):

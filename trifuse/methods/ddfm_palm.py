@@ -84,9 +84,7 @@ class DDFMPALM:
         metadata={"help": "diffusion prior: a name in the catalogue, a file (own, or guided diffusion's), or none"},
     )
     steps: int | None = field(default=None, metadata={"help": "reverse steps; 4 (reference: 200) unless given"})
-    sampler: Literal["ddim", "dpm++2m", "unipc2", "ancestral"] = field(
-        default="ddim", metadata={"help": "how `corrected` takes the steps"}
-    )
+    sampler: str = field(default="ddim", metadata={"help": f"how `corrected` takes the steps: {', '.join(SAMPLERS)}"})
     trust: float = field(default=1.0, metadata={"help": "of the prior against the sensors, in `corrected`"})
     noise: float = field(default=0.35, metadata={"help": "noise at which `corrected` begins (values -1..1)"})
     denoiser: str = field(
@@ -96,6 +94,9 @@ class DDFMPALM:
         default=None,
         metadata={"help": "outer iterations of PALM before the chain (10), or per step of `reference` (1)"},
     )
+
+    def __post_init__(self) -> None:
+        SAMPLERS.get(self.sampler)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """The fused ultrasound on the finer grid; see `Method.fuse`.
@@ -140,7 +141,7 @@ class DDFMPALM:
         noise = gaussian(random)
         walked = to_clean(uniform_lambda(self.steps or STEPS, min(self.noise, prior.noise_max), NOISE_MIN))
         start = noisy_start(denoise.state.to(device), float(walked[0]), noise)
-        fused: Array = denoise.us(sample(SAMPLERS[self.sampler], denoise, start, walked, noise))
+        fused: Array = denoise.us(sample(SAMPLERS.get(self.sampler), denoise, start, walked, noise))
         return fused * pair.us_top
 
     def _published(self, sources: Sequence[Tensor], random: Random) -> Tensor:

@@ -16,6 +16,7 @@ from trifuse.core.random import Random
 from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Model, Walk, load
+from trifuse.diffusion.samplers import SAMPLERS
 from trifuse.methods.base import Card, Estimate, method
 
 Condition = Callable[[Sequence[Tensor], int, Random], Tensor]
@@ -58,8 +59,9 @@ class TFSDiff:
         default=None, metadata={"help": "checkpoint: a name in the catalogue or a file, official or own"}
     )
     steps: int | None = field(default=None, metadata={"help": "sampling steps; as the weights want unless given"})
-    sampler: Literal["ancestral", "ddim", "dpm++2m", "unipc2", "unipc3", "heun"] | None = field(
-        default=None, metadata={"help": "how the steps are taken; as the weights want unless given"}
+    sampler: str | None = field(
+        default=None,
+        metadata={"help": f"how the steps are taken: {', '.join(SAMPLERS)}; as the weights want unless given"},
     )
     quality: Literal["default", "fast"] = field(
         default="default", metadata={"help": "which of the shipped weights: the best, or the fastest"}
@@ -70,6 +72,10 @@ class TFSDiff:
     norm_groups: int | None = field(
         default=None, metadata={"help": "groups of the normalisations, for checkpoints that have not 32"}
     )
+
+    def __post_init__(self) -> None:
+        if self.sampler is not None:
+            SAMPLERS.get(self.sampler)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """One draw, values 0..1; see `Method.fuse`.

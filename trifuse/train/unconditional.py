@@ -111,7 +111,7 @@ class UnconditionalTask:
         with torch.inference_mode():
             for seed in range(8):
                 noise = gaussian(Random(seed))
-                drawn = sample(SAMPLERS["dpm++2m"], _denoiser(network, empty), noise(empty), levels, noise)
+                drawn = sample(SAMPLERS.get("dpm++2m"), _denoiser(network, empty), noise(empty), levels, noise)
                 samples.append(bytes_of(((drawn[0] + 1) / 2).numpy()))
         rows = [np.concatenate(samples[at : at + 4], axis=2) for at in (0, 4)]
         return np.repeat(np.concatenate(rows, axis=1), 3, axis=0)

@@ -10,6 +10,7 @@ from trifuse.core.errors import WeightsError
 from trifuse.core.random import Random
 from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Walk, load
+from trifuse.upsamplers.base import Card, Upsampler
 
 
 def upsample(x: Tensor, scale: int, random: Random, *, checkpoint: str = "sr3", walk: Walk | None = None) -> Tensor:
@@ -37,3 +38,18 @@ def upsample(x: Tensor, scale: int, random: Random, *, checkpoint: str = "sr3", 
         )
     drawn = to_display(model.sample(enlarged(x, scale), random, walk, scale))
     return drawn.mean(dim=1, keepdim=True) if x.shape[1] == 1 else drawn
+
+
+def _magnify(x: Tensor, scale: int, random: Random) -> Tensor:
+    return upsample(x.clamp(0, 1), scale, random)
+
+
+SR3 = Upsampler(
+    Card(
+        "sr3",
+        "a diffusion model",
+        paper="Saharia et al., Image Super-Resolution via Iterative Refinement, IEEE TPAMI 2023",
+        weights="sr3",
+    ),
+    _magnify,
+)
