@@ -1,5 +1,7 @@
 """Finds golden files: outputs of the original programs, in `$TRIFUSE_GOLDEN` or `$TRIFUSE_SHARED/golden`.
 
+Where neither is there, the small set in `data` is taken, whose inputs are all synthetic.
+
 A test takes every file of a kind (a file-name prefix), so that more files of a kind are more tests; a kind
 that a folder lacks is no test and no failure. A topic folder that is there but matches no kind of the topic at
 all fails: `check_topic` in each test file sees to it.
@@ -16,7 +18,18 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("TRIFUSE_SHARED", REPOSITORY.parent / "shared")).resolve()
-GOLDEN = Path(os.environ.get("TRIFUSE_GOLDEN", SHARED / "golden")).resolve()
+OWN = Path(__file__).resolve().parent / "data"
+"""Goldens of synthetic inputs, which anyone has."""
+
+
+def _golden() -> Path:
+    named = os.environ.get("TRIFUSE_GOLDEN")
+    if named:
+        return Path(named).resolve()
+    return SHARED / "golden" if (SHARED / "golden").is_dir() else OWN
+
+
+GOLDEN = _golden()
 
 
 def files(topic: str, *kinds: str, suffix: str = ".npz") -> list[Path]:
@@ -27,12 +40,19 @@ def files(topic: str, *kinds: str, suffix: str = ".npz") -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.name.endswith(suffix) and p.name.startswith(kinds))
 
 
-def each(topic: str, *kinds: str, suffix: str = ".npz") -> pytest.MarkDecorator:
-    """Parametrises `path` over the golden files of a kind; skips with the reason where the folder is absent."""
+def each(topic: str, *kinds: str, suffix: str = ".npz", holding: str = "") -> pytest.MarkDecorator:
+    """Parametrises `path` over the golden files of a kind; skips with the reason where there are none.
+
+    Args:
+        holding: key, or end of a key, that a file must hold to be a test.
+    """
     found = files(topic, *kinds, suffix=suffix)
+    if holding:
+        found = [path for path in found if any(key.endswith(holding) for key in np.load(path).files)]
     if found:
         return pytest.mark.parametrize("path", found, ids=lambda p: p.name)
-    reason = f"no golden files {'/'.join(kinds)}* in {GOLDEN / topic} (set TRIFUSE_SHARED or TRIFUSE_GOLDEN)"
+    what = f"{'/'.join(kinds)}*{f' with {holding}' if holding else ''}"
+    reason = f"no golden files {what} in {GOLDEN / topic} (set TRIFUSE_SHARED or TRIFUSE_GOLDEN)"
     return pytest.mark.parametrize("path", [pytest.param(None, marks=pytest.mark.skip(reason=reason))])
 
 

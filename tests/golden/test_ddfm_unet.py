@@ -22,7 +22,7 @@ def test_forward(path: Path) -> None:
     state = {key[2:]: torch.from_numpy(golden[key]) for key in golden if key.startswith("w/")}
     net = from_state(state, path.name, TINY_HEAD)
     said = net(torch.from_numpy(golden["net_x"]), torch.from_numpy(golden["net_t"]))
-    np.testing.assert_allclose(said, golden["net_y"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(said, golden["net_y"], rtol=1e-3, atol=1e-4)
 
 
 @each("ddfm", "unet256_keys", suffix=".json")
