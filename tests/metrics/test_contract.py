@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import SHARED
+from tests.metrics.untrained import random_lpips
 from trifuse.core.errors import InputError, OptionError, WeightsError
 from trifuse.metrics import REGISTRY, get, names
 from trifuse.metrics.base import Metric, Score, case_of
 
-LPIPS = SHARED / "weights" / "lpips" / "lpips_alex_v0.1.npz"
-EVERY = [name for name in REGISTRY if name != "lpips@vgg"]
+EVERY = list(REGISTRY)
 UNGUARDED = {"q_y@liu", "q_c@liu"}
 """Variants that keep the original's 0/0 on purpose; they say so in a warning."""
 
@@ -26,7 +25,8 @@ BEST = {
     "mse": 0, "mse@tang": 0, "rmse": 0, "rmse@vifb": 0, "rmse@tfs": 0, "mae": 0, "mae@tfs": 0, "nmse": 0,
     "psnr": np.inf, "psnr@evaluator": np.inf, "psnr@tang": np.inf, "psnr@vifb": np.inf, "psnr@mean": np.inf,
     "ssim": 1, "ssim@sum": 2, "ssim@evaluator": 2, "ssim@tang": 1, "ssim@palm": 2, "ms_ssim": 1, "mef_ssim": 1,
-    "mef_ms_ssim": 1, "lpips": 0, "q_cv": 0, "q_cb": 1, "q_y": 1, "q_y@liu": 1, "q_s": 1, "q_s@liu": 1, "q_w": 1,
+    "mef_ms_ssim": 1, "lpips": 0, "lpips@vgg": 0, "q_cv": 0, "q_cb": 1, "q_y": 1,
+    "q_y@liu": 1, "q_s": 1, "q_s@liu": 1, "q_w": 1,
     "q_w@liu": 1, "q_e": 1, "q_c": 1, "q_c@liu": 1, "q_sf": 0, "q_m": 3, "qabf@palm": 2,
 }  # fmt: skip
 """Value of a picture against two copies of itself."""
@@ -45,16 +45,14 @@ def side(name: str) -> int:
 
 
 def measure(name: str, fused: np.ndarray, sources: list[np.ndarray], **options: object) -> Score:
-    if name == "lpips":
-        if not LPIPS.is_file():
-            pytest.skip(f"no LPIPS weights {LPIPS} (set TRIFUSE_SHARED)")
-        options["weights"] = LPIPS
+    if name.startswith("lpips"):
+        options["weights"] = random_lpips("vgg" if name.endswith("vgg") else "alex")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return get(name).score(case_of(fused, sources, **options))
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", list(REGISTRY))
 def test_card_and_registry_agree(name: str) -> None:
     metric = get(name)
     assert isinstance(metric, Metric)
