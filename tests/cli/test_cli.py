@@ -85,25 +85,6 @@ def test_fuse_answers_programs_in_json(pictures: list[Path], tmp_path: Path) -> 
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["fused.png", "fused.tif", "fused.jpg", "fused.nii.gz", "fused.dcm"])
-def test_uncertainty_is_exact_and_can_be_read(pictures: list[Path], tmp_path: Path, name: str) -> None:
-    from trifuse import io
-    from trifuse.cli.fuse import _write_uncertainty
-    from trifuse.core.image import Image
-
-    spread = np.linspace(0, 0.01, 40 * 36, dtype=np.float32).reshape(1, 40, 36)
-    written = _write_uncertainty(Image(spread), tmp_path / name, 8)
-    assert written["uncertainty_map"] == tmp_path / "fused-uncertainty-map.png"
-    with Pillow.open(written["uncertainty_map"]) as shown:
-        assert np.asarray(shown.convert("L")).max() > 200
-    again = io.read(written["uncertainty"])
-    values = again.native().astype(np.float64)
-    scale = 1 if io.keeps_units(written["uncertainty"]) or name.endswith(".tif") else 65535
-    assert np.allclose(np.squeeze(values) / scale, spread[0], atol=1e-5)
-    if io.keeps_units(written["uncertainty"]):
-        assert again.window == pytest.approx((0, 0.01))
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,6 @@ from trifuse.fusion.settings import Run
 
 if TYPE_CHECKING:
     from trifuse.fusion.compare import Comparison
-    from trifuse.report.tables import Direction
 
 
 @takes_run(without=["options"])
@@ -67,7 +66,7 @@ def compare(
             metrics=names(metrics) if "," in metrics else metrics,
             run=run,
         )
-        written = write(result, output, titles=[path.name for path in sources])
+        written = result.save(output, titles=[path.name for path in sources])
     if json:
         answer({"rows": result.rows(), "skipped": result.skipped, "failed": result.failed, "written": written})
     else:
@@ -85,9 +84,11 @@ def names(text: str) -> list[str]:
 def _outputs(folder: Path) -> list[Path]:
     """What may be written into the folder."""
     from trifuse import methods
+    from trifuse.fusion.saving import uncertainty_paths
 
     pictures = [folder / f"{name}{suffix}" for name in methods.names() for suffix in (".nii.gz", ".png")]
-    return [*pictures, *(folder / name for name in ("contact-sheet.png", "metrics.md", "metrics.csv"))]
+    uncertain = [path for picture in pictures for path in uncertainty_paths(picture)]
+    return [*pictures, *uncertain, *(folder / name for name in ("contact-sheet.png", "metrics.md", "metrics.csv"))]
 
 
 def show(result: Comparison) -> None:
@@ -99,42 +100,3 @@ def show(result: Comparison) -> None:
     for word, them in (("skipped", result.skipped), ("failed", result.failed)):
         for name, why in them.items():
             say(f"{word}: {name}: {why}")
-
-
-def write(result: Comparison, folder: Path, titles: list[str]) -> dict[str, Path]:
-    """Writes the fused images, the contact sheet and the table; says where the latter two are."""
-    from trifuse import report
-    from trifuse.core.files import write_text
-
-    folder.mkdir(parents=True, exist_ok=True)
-    volume = result.sources[0].dims == 3
-    for name, fused in result.fused.items():
-        fused.save(folder / f"{name}{'.nii.gz' if volume else '.png'}")
-    panels = list(zip(titles, result.sources, strict=True))
-    panels += [(name, fused.image) for name, fused in result.fused.items()]
-    sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(titles)))
-    rows = result.rows()
-    write_text(folder / "metrics.md", report.metrics_table(rows, directions=directions(rows)))
-    return {"contact sheet": sheet, "metrics": write_text(folder / "metrics.csv", csv_text(rows))}
-
-
-def directions(rows: list[dict[str, Any]]) -> dict[str, Direction]:
-    """Which columns of a table of metrics are better high, and which low."""
-    from trifuse import metrics
-
-    cards = {name: metrics.get(name).card for name in rows[0] if name not in ("method", "seconds")} if rows else {}
-    words: dict[str, Direction] = {"high": "higher", "low": "lower"}
-    return {name: words[card.direction] for name, card in cards.items() if card.direction in words}
-
-
-def csv_text(rows: list[dict[str, Any]]) -> str:
-    """The table of metrics as CSV."""
-    import csv
-    import io as text
-
-    out = text.StringIO()
-    if rows:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return out.getvalue()

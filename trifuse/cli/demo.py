@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trifuse.cli.common import Json, answer, progress, say
-from trifuse.cli.compare import show, write
+from trifuse.cli.compare import show
 
 
 def demo(
@@ -36,7 +36,7 @@ def demo(
     chosen = ["mean", "laplacian"] if volume else ["bitonicx", "laplacian", "mean"]
     with progress(quiet=json):
         result = comparison.compare(list(study.values()), chosen)
-        written = write(result, output, titles=[str(modality) for modality in study])
+        written = result.save(output, titles=[str(modality) for modality in study])
         pictures = {"fused": output / f"{chosen[0]}{'.nii.gz' if volume else '.png'}"}
         if not volume:
             twice = fusion.fuse(list(study.values()), "tfs-diff", scale=2)

@@ -16,7 +16,7 @@ from trifuse.core.errors import RegistrationWarning
 from trifuse.fusion.settings import Run
 
 if TYPE_CHECKING:
-    from trifuse.core.image import Image
+    pass
 
 
 @takes_run()
@@ -81,6 +81,7 @@ def fuse(
     """
     from trifuse import fusion, report
     from trifuse.core.window import shown
+    from trifuse.fusion import saving
     from trifuse.io.many import read_all
     from trifuse.report import cine
 
@@ -93,9 +94,7 @@ def fuse(
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
         fused = fusion.fuse(read, method, run=run.changed(options=options))
-    written: dict[str, Path] = {"fused": fused.save(output, keep_patient=keep_patient)}
-    if fused.uncertainty is not None:
-        written |= _write_uncertainty(fused.uncertainty, output, run.samples)
+    written = saving.write(fused, output, keep_patient)
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:
@@ -129,6 +128,7 @@ class Outputs:
         from trifuse import io, report
         from trifuse.core.errors import OptionError
         from trifuse.core.files import check_spares
+        from trifuse.fusion.saving import uncertainty_paths
         from trifuse.report import cine
 
         io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient)
@@ -139,34 +139,4 @@ class Outputs:
         named = [path.absolute() for path in (self.fused, self.picture, self.gif) if path is not None]
         if len(set(named)) < len(named):
             raise OptionError("--output, --picture and --gif name the same file; give each its own name")
-        check_spares([*named, *_uncertainty_paths(self.fused)], sources)
-
-
-def _write_uncertainty(uncertainty: Image, output: Path, samples: int) -> dict[str, Path]:
-    """The exact standard deviations in the format of the result, and a map of them that the eye can read.
-
-    Their values are small: formats with a window (NIfTI, DICOM) get one that ends at the largest; PNG has none.
-    """
-    from trifuse import io, report
-
-    target, picture = _uncertainty_paths(output)
-    largest = float(uncertainty.pixels.max())
-    exact = uncertainty.windowed(0, largest) if largest > 0 and io.keeps_units(target) else uncertainty
-    levels = uncertainty.with_pixels(uncertainty.pixels * 255)
-    label = f"standard deviation over {samples} samples, grey levels of 255"
-    return {
-        "uncertainty": io.write(exact, target, bits=io.most_bits(target)),
-        "uncertainty_map": report.map_sheet(levels, picture, label=label),
-    }
-
-
-def _uncertainty_paths(output: Path) -> tuple[Path, Path]:
-    """Where the standard deviations and their map go, beside the result."""
-    from trifuse import io
-    from trifuse.core.files import beside
-
-    target = beside(output, "-uncertainty")
-    if io.most_bits(target) == 8:
-        target = target.with_suffix(".png")
-    picture = beside(output.with_name(output.name.removesuffix(".gz")), "-uncertainty-map").with_suffix(".png")
-    return target, picture
+        check_spares([*named, *uncertainty_paths(self.fused)], sources)

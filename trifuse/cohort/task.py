@@ -19,7 +19,7 @@ from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
 from trifuse.core.files import digest, safe_name, write_text
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.version import __version__
-from trifuse.fusion import Fused, fuse
+from trifuse.fusion import Fused, fuse, saving
 from trifuse.fusion.settings import Run
 from trifuse.io.request import Units
 from trifuse.metrics.images import evaluate
@@ -157,7 +157,7 @@ def _noted(fused: Fused, aligned: Aligned, run: Run) -> Fused:
 def _written(job: Job, fused: Fused, sources: Sequence[Image]) -> dict[str, Path]:
     suffix = job.format or (".png" if fused.image.dims == 2 else ".nii.gz")
     target = job.stem.with_name(job.stem.name + suffix)
-    written = {"fused": fused.save(target)}
+    written = saving.write(fused, target)
     if job.sheet:
         from trifuse import report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -41,7 +40,7 @@ def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, ensemble: in
     large = to_display(bicubic(source, scale))
     if scale == 1:
         return large
-    network = _load(weights.path(checkpoint))
+    network = weights.kept(_load, weights.path(checkpoint))
     if str(scale) not in network.heads:
         raise OptionError(f"weights {checkpoint!r} have no scale {scale}; they have {', '.join(network.heads)}")
     device = source.device
@@ -67,7 +66,7 @@ def corrected(pictures: Tensor, scale: int, *, checkpoint: str = RULE) -> Tensor
     Raises:
         WeightsError: if the weights are absent or damaged.
     """
-    network = _load_rule(weights.path(checkpoint)).to(pictures.device)
+    network = weights.kept(_load_rule, weights.path(checkpoint)).to(pictures.device)
     out = pictures[:, 9:].clone()
     box = (..., *bounding_box(pictures.cpu().numpy(), REACH))  # beyond all is black and stays so
     if out[box].numel():
@@ -85,12 +84,10 @@ def by_rule(network: nn.Module, pictures: Tensor, scale: int) -> Tensor:
     return fused
 
 
-@lru_cache(maxsize=2)
 def _load(path: Path) -> SourceSR:
     return SourceSR.from_state(_read(path)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-@lru_cache(maxsize=2)
 def _load_rule(path: Path) -> FusionRule:
     return FusionRule.from_state(_read(path)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

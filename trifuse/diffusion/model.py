@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -167,16 +166,10 @@ def load(
     Raises:
         WeightsError: if the file cannot be read, or holds another network.
     """
-    path = Path(path)
-    try:
-        stamp = path.stat().st_mtime_ns
-    except OSError:
-        raise WeightsError(f"{path}: there is no such file; give a checkpoint") from None
-    return _load(path, stamp, norm_groups, device, dtype)
+    return weights.kept(_load, path, norm_groups, device, dtype)
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path, _stamp: int, norm_groups: int | None, device: str, dtype: torch.dtype) -> Model:
+def _load(path: Path, norm_groups: int | None, device: str, dtype: torch.dtype) -> Model:
     behaviour = behaviour_of(path)
     state = weights.load(path)
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -136,8 +135,7 @@ def load_prior(
     Raises:
         WeightsError: if there are no such weights, they are damaged, or they want a condition.
     """
-    path = weights.path(name)
-    return _load(path, path.stat().st_mtime_ns, device, dtype, head_channels)
+    return weights.kept(_load, weights.path(name), device, dtype, head_channels)
 
 
 def prior_like(name: str, like: Tensor) -> OwnPrior | ADMPrior:
@@ -176,8 +174,7 @@ def sheet(pictures: Tensor, gap: int = 2) -> NDArray[np.float32]:
     return page
 
 
-@lru_cache(maxsize=2)
-def _load(path: Path, _stamp: int, device: str, dtype: torch.dtype, head_channels: int) -> OwnPrior | ADMPrior:
+def _load(path: Path, device: str, dtype: torch.dtype, head_channels: int) -> OwnPrior | ADMPrior:
     state = flat(weights.load(path))
     if "time_embed.0.weight" in state:
         network = from_state(state, str(path), head_channels).to(device=device, dtype=dtype)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
-from trifuse import methods
+from trifuse import methods, report
 from trifuse.align import align
 from trifuse.core.errors import TrifuseError, WeightsError
+from trifuse.core.files import write_text
 from trifuse.core.image import Image
 from trifuse.core.lineage import check_one_patient
 from trifuse.core.progress import track
@@ -16,7 +20,9 @@ from trifuse.core.window import shown
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.route import fuse
 from trifuse.fusion.settings import Run
+from trifuse.metrics import get as metric
 from trifuse.metrics.images import evaluate
+from trifuse.report.tables import Direction
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,30 @@ class Comparison:
     scores: dict[str, dict[str, float]]
     skipped: dict[str, str]
     failed: dict[str, str]
+
+    def save(self, folder: str | Path, titles: Sequence[str] | None = None) -> dict[str, Path]:
+        """Writes the fused images (PNG, volumes NIfTI), a contact sheet and the table of metrics as CSV and Markdown.
+
+        Args:
+            folder: made if it is not there; images are called like their methods.
+            titles: of the sources on the contact sheet; their modalities if not given.
+
+        Returns:
+            Where the "contact sheet" and the "metrics" are.
+
+        Raises:
+            InputError: if the folder cannot be written to.
+        """
+        folder = Path(folder)
+        for name, fused in self.fused.items():
+            fused.save(folder / f"{name}{'.nii.gz' if self.sources[0].dims == 3 else '.png'}")
+        named = titles or [f"{n}: {source.modality.value}" for n, source in enumerate(self.sources, start=1)]
+        panels = list(zip(named, self.sources, strict=True))
+        panels += [(name, fused.image) for name, fused in self.fused.items()]
+        sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(named)))
+        rows = self.rows()
+        write_text(folder / "metrics.md", report.metrics_table(rows, directions=_directions(rows)))
+        return {"contact sheet": sheet, "metrics": write_text(folder / "metrics.csv", _csv(rows))}
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per method: its name, its scores and the seconds it took."""
@@ -83,3 +113,20 @@ def compare(
         except TrifuseError as error:
             (done.failed if names else done.skipped)[name] = str(error)
     return done
+
+
+def _directions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Direction]:
+    """Which columns of a table of metrics are better high, and which low."""
+    cards = {name: metric(name).card for name in rows[0] if name not in ("method", "seconds")} if rows else {}
+    words: dict[str, Direction] = {"high": "higher", "low": "lower"}
+    return {name: words[card.direction] for name, card in cards.items() if card.direction in words}
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of metrics as CSV."""
+    out = StringIO()
+    if rows:
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return out.getvalue()

@@ -26,16 +26,24 @@ class Fused:
     def save(self, path: str | Path, *, keep_patient: str | Path | None = None) -> Path:
         """Writes the fused image in the format of the suffix, with its provenance beside it as JSON.
 
+        Where there is an uncertainty, its exact values go to NAME-uncertainty in the same format (JPEG, BMP: PNG), 1
+        being the display range, and a map of it with a colour bar to NAME-uncertainty-map.png.
+
         Args:
-            path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm.
+            path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm; a name without suffix is a new folder
+                with a DICOM series of the volume.
             keep_patient: DICOM only: file or folder whose patient and study the new object joins.
 
-        Raises:
-            InputError: if the suffix names no format, or the format cannot hold the image.
-        """
-        from trifuse import io
+        Returns:
+            The path of the fused image.
 
-        return io.write(self.image, path, provenance=self.provenance, keep_patient=keep_patient)
+        Raises:
+            InputError: if the format cannot hold the image, or a place cannot be written to; then nothing is written.
+            OptionError: if the suffix names no format.
+        """
+        from trifuse.fusion import saving
+
+        return saving.write(self, path, keep_patient)["fused"]
 
     def like(self, source: Any) -> Any:
         """The fused image in the type and layout of a source: numpy, torch, nibabel, SimpleITK or Pillow.
@@ -45,3 +53,13 @@ class Fused:
         from trifuse.io import arrays
 
         return arrays.like(self.image, source)
+
+    def _repr_png_(self) -> bytes:
+        """How notebooks show it: the picture, or three planes of a volume, with the patient's sides."""
+        from tempfile import TemporaryDirectory
+
+        from trifuse.report import contact_sheet
+
+        with TemporaryDirectory() as folder:
+            title = str(self.provenance.get("method", "fused"))
+            return contact_sheet([(title, self.image)], Path(folder) / "fused.png").read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trifuse import weights
 from trifuse.core import colour
 from trifuse.core.errors import WeightsError
 from trifuse.core.levels import levels, single
@@ -107,20 +108,29 @@ class CTSR:
         return Fusion(texture.fused + cartoon, (cartoon_a, cartoon_b), cartoon, texture)
 
 
-@lru_cache(maxsize=4)
 def load_dictionary(name: str) -> Dictionary:
     """The dictionary "dct", or the one in a .npz or .mat file: one matrix, a patch per column.
 
     Raises:
         WeightsError: if the file is missing or holds no such matrix.
     """
+    if name == "dct":
+        return _cosines()
+    if not Path(name).is_file():
+        raise WeightsError(f"dictionary {name!r} is neither 'dct' nor a file")
+    return weights.kept(_read, name)
+
+
+@cache
+def _cosines() -> Dictionary:
     from trifuse.filters.sparse_coding import Dictionary, overcomplete_dct
 
-    if name == "dct":
-        return Dictionary.of(overcomplete_dct())
-    path = Path(name)
-    if not path.is_file():
-        raise WeightsError(f"dictionary {name!r} is neither 'dct' nor a file")
+    return Dictionary.of(overcomplete_dct())
+
+
+def _read(path: Path) -> Dictionary:
+    from trifuse.filters.sparse_coding import Dictionary
+
     try:
         arrays = _arrays(path)
     except Exception as error:

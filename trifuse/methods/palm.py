@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trifuse import weights
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
 
 if TYPE_CHECKING:
     from trifuse.filters.palm import Pair, Solution, Weights
-    from trifuse.nets.dncnn import DnCNN
 
 NOTES = """
 Two sources of one field of view: the MRI first, then the ultrasound, on equal grids or the MRI coarser by a whole
@@ -122,19 +121,13 @@ class PALM:
         """The ultrasound, in units of its brightest pixel, after the denoiser of the options."""
         if self.denoiser == "none":
             return pair.yu
-        from trifuse.nets.dncnn import denoise
+        from trifuse.nets import dncnn
 
-        return denoise(_network(self.denoiser), pair.yu)
+        path = dncnn.SMALL if self.denoiser == "small" else Path(self.denoiser)
+        return dncnn.denoise(weights.kept(dncnn.load, path), pair.yu)
 
     def _weights(self, defaults: Weights) -> Weights:
         from dataclasses import replace
 
         names = ("tau1", "tau2", "tau3", "tau4")
         return replace(defaults, **{name: getattr(self, name) for name in names if getattr(self, name) is not None})
-
-
-@lru_cache(maxsize=2)
-def _network(denoiser: str) -> DnCNN:
-    from trifuse.nets import dncnn
-
-    return dncnn.load(dncnn.SMALL if denoiser == "small" else Path(denoiser))

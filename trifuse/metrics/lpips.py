@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from trifuse.core.errors import WeightsError
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.pixels import Pixels
 from trifuse.weights import store
+from trifuse.weights.kept import kept, stamp
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ def vgg(source: Pixels, fused: Pixels, weights: Path | None = None) -> float:
 def distance(source: Pixels, fused: Pixels, backbone: str, weights: Path | None) -> float:
     """Distance of two images in the features of a network."""
     path = checkpoint(weights)
-    parameters = load(path, backbone, path.stat().st_mtime_ns)
+    parameters = load(path, backbone)
     a, b = remembered(source, path, parameters, backbone), remembered(fused, path, parameters, backbone)
     total = 0.0
     for index, (x, y) in enumerate(zip(a, b, strict=True)):
@@ -80,7 +80,7 @@ def distance(source: Pixels, fused: Pixels, backbone: str, weights: Path | None)
 
 def remembered(image: Pixels, path: Path, parameters: dict[str, Tensor], backbone: str) -> list[Tensor]:
     """Features of an image, computed once."""
-    return image.once(("features", path, backbone), lambda: features(image, parameters, backbone))
+    return image.once(("features", path, stamp(path), backbone), lambda: features(image, parameters, backbone))
 
 
 def checkpoint(weights: Path | None) -> Path:
@@ -98,13 +98,16 @@ def checkpoint(weights: Path | None) -> Path:
     return path
 
 
-@lru_cache(maxsize=2)
-def load(path: Path, backbone: str, changed: int) -> dict[str, Tensor]:
-    """Parameters of a network by name, kept for the next call unless the file has `changed` (its time stamp).
+def load(path: Path, backbone: str) -> dict[str, Tensor]:
+    """Parameters of a network by name, kept for the next call unless the file changes.
 
     Raises:
         WeightsError: if the file cannot be read or lacks a parameter of the network.
     """
+    return kept(_load, path, backbone)
+
+
+def _load(path: Path, backbone: str) -> dict[str, Tensor]:
     import torch
 
     arrays = read_arrays(path)

@@ -8,7 +8,6 @@ what is inside or says in one line why it does not belong there, and `trained` d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,10 +85,9 @@ def trained(from_state: Callable[[State, str], Network], name: str, method: str)
         path = weights.path(name)
     except WeightsError as error:
         raise WeightsError(f"method {method}: {error}; or give a checkpoint: --option weights=FILE") from None
-    return _kept(from_state, path, path.stat().st_mtime_ns)  # type: ignore[return-value]
+    network: Network = weights.kept(_made, path, from_state)
+    return network
 
 
-@lru_cache(maxsize=4)
-@torch.inference_mode(False)
-def _kept(from_state: Callable[[State, str], nn.Module], path: Path, changed: int) -> nn.Module:
+def _made(path: Path, from_state: Callable[[State, str], Network]) -> Network:
     return from_state(flat(weights.load(path)), str(path))

@@ -21,7 +21,7 @@ def distance(x: Tensor, y: Tensor) -> Tensor:
         WeightsError: if there are no weights (TRIFUSE_LPIPS, or `trifuse weights add lpips FILE`).
     """
     path = checkpoint(None)
-    parameters = {name: value.to(x) for name, value in load(path, BACKBONE, path.stat().st_mtime_ns).items()}
+    parameters = {name: value.to(x) for name, value in load(path, BACKBONE).items()}
     with torch.no_grad():
         wanted = layers(y, parameters, BACKBONE)
     pairs = zip(layers(x, parameters, BACKBONE), wanted, strict=True)
