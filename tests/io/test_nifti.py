@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from trifuse import io
+from trifuse.align.grid import has_geometry, placed_over
 from trifuse.core.errors import InputError
 from trifuse.core.image import Image, Modality
 
@@ -51,7 +52,7 @@ def test_one_rule_decides_between_qform_and_sform(tmp_path: Path) -> None:
         made.to_filename(tmp_path / "a.nii")
         image = io.read(tmp_path / "a.nii")
         assert np.allclose(image.affine, nib.load(tmp_path / "a.nii").affine)
-        assert bool(image.notes) == (sform == qform == 0)
+        assert bool(image.notes) == (sform == qform)  # none, or two that disagree
 
 
 def test_other_units_become_millimetres(tmp_path: Path) -> None:
@@ -177,3 +178,45 @@ def test_a_bomb_and_a_lie_are_refused_from_the_header(tmp_path: Path, compressed
         with pytest.raises(InputError, match=word):
             io.read(path)
         assert time.perf_counter() - clock < 2
+
+
+def placed(path: Path, sform: np.ndarray | None, qform: np.ndarray | None) -> Path:
+    """A volume with these transforms, whose codes are set where they are given."""
+    made = nib.Nifti1Image(VOLUME, np.eye(4))
+    made.header["sform_code"], made.header["qform_code"] = int(sform is not None), int(qform is not None)
+    if qform is not None:
+        made.header.set_qform(qform, 1)
+    if sform is not None:
+        for row, name in enumerate(("srow_x", "srow_y", "srow_z")):
+            made.header[name] = sform[row]
+    content = made.header.binaryblock + bytes(4) + np.asanyarray(VOLUME).tobytes(order="F")
+    path.write_bytes(content)
+    return path
+
+
+def test_a_singular_sform_falls_back_on_the_qform(tmp_path: Path) -> None:
+    qform = np.diag([-2.0, 2, 3, 1])
+    image = io.read(placed(tmp_path / "a.nii", np.zeros((4, 4)), qform))
+    assert np.allclose(image.affine, qform)
+    assert image.notes == ("its sform is no affine (singular): the qform is taken",)
+    with pytest.raises(InputError, match="affine"):
+        io.read(placed(tmp_path / "b.nii", np.zeros((4, 4)), None))
+
+
+@pytest.mark.parametrize(("shift", "told"), [(0, False), (1.5, False), (3.5, True), (30, True)])
+def test_transforms_that_disagree_by_more_than_a_voxel_are_noted(tmp_path: Path, shift: float, told: bool) -> None:
+    qform, sform = np.diag([-2.0, 2, 3, 1]), np.diag([-2.0, 2, 3, 1])
+    sform[0, 3] = shift
+    image = io.read(placed(tmp_path / "a.nii", sform, qform))
+    assert np.allclose(image.affine, sform)
+    expected = (f"sform and qform of its header place a corner {shift:g} mm apart: the sform is taken",)
+    assert image.notes == (expected if told else ())
+
+
+def test_an_identity_with_a_code_is_a_place(tmp_path: Path) -> None:
+    far = np.eye(4)
+    far[0, 3] = 500
+    here, there = io.read(placed(tmp_path / "a.nii", np.eye(4), None)), io.read(placed(tmp_path / "b.nii", far, None))
+    assert has_geometry(here)
+    assert not has_geometry(Image.of(np.asarray(VOLUME, np.uint8)))
+    assert placed_over(there, here) == (there, "")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image as Pillow
 from PIL import ImageOps
 
@@ -195,3 +196,15 @@ def test_pillows_own_guard_is_left_as_it_was(tmp_path: Path) -> None:
     before = Pillow.MAX_IMAGE_PIXELS
     io.read(saved(tmp_path / "a.png", Pillow.fromarray(GREY)))
     assert before == Pillow.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_grey_png_of_16_bits_with_alpha_is_not_cut(tmp_path: Path, opaque: bool) -> None:
+    grey, alpha = RNG.integers(0, 65536, (2, 13, 11)).astype(np.uint16)
+    alpha[:] = 65535 if opaque else alpha
+    both = SimpleITK.GetImageFromArray(np.stack([grey, alpha], axis=-1), isVector=True)
+    SimpleITK.WriteImage(both, str(tmp_path / "a.png"))
+    image = io.read(tmp_path / "a.png")
+    expected = grey if opaque else np.floor(grey * (alpha / 65535) + 0.5)
+    assert np.array_equal(image.native()[0], expected)
+    assert ("transparent pixels laid over black" in image.notes) != opaque

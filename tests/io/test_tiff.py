@@ -147,3 +147,40 @@ def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too large"):
         io.read(tmp_path / "bomb.tif")
     assert time.perf_counter() - clock < 2
+
+
+def test_pages_of_two_sizes_have_no_mean(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for height in (9, 7):
+            writer.write(np.full((height, 8), height, np.uint8), photometric="minisblack")
+    with pytest.raises(InputError, match=r"9 x 8, 7 x 8.*--frame"):
+        io.read(tmp_path / "a.tif", frame="mean")
+    assert io.read(tmp_path / "a.tif", frame=1).space == (7, 8)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_grey_with_channels_that_no_tag_names(tmp_path: Path, kind: type) -> None:
+    both = RNG.integers(0, np.iinfo(kind).max, (13, 11, 2)).astype(kind)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(both, isVector=True), str(tmp_path / "a.tif"))
+    image = io.read(tmp_path / "a.tif")
+    assert np.array_equal(image.native()[0], both[..., 0])
+    assert "unnamed extra channels left out" in image.notes
+
+
+@pytest.mark.parametrize("absent", [1, 30])
+def test_tiles_that_are_not_there(tmp_path: Path, absent: int) -> None:
+    values = RNG.integers(1, 255, (96, 96), dtype=np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values, tile=(16, 16), photometric="minisblack")  # 36 tiles
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for name in ("TileOffsets", "TileByteCounts"):
+            tag = file.pages[0].tags[name]
+            tag.overwrite([0] * absent + list(tag.value)[absent:])
+    if absent > 18:
+        with pytest.raises(InputError, match="holds 6 of the 36"):
+            io.read(path)
+        return
+    image = io.read(path)
+    assert image.notes == ("1 of 36 strips or tiles are not there: shown as 0",)
+    assert image.native()[0, :16, :16].max() == 0
+    assert np.array_equal(image.native()[0, 16:], values[16:])

@@ -35,7 +35,7 @@ def same_grid(a: Image, b: Image, tolerance_mm: float = TOLERANCE_MM) -> bool:
 
 def has_geometry(image: Image) -> bool:
     """Whether the image knows its place and its size in mm, unlike a picture or a plain array."""
-    return not any(np.allclose(image.affine, default) for default in (PICTURE_AFFINE, np.eye(4)))
+    return image.known_place or not any(np.allclose(image.affine, default) for default in (PICTURE_AFFINE, np.eye(4)))
 
 
 def orientation(image: Image) -> str:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -16,7 +16,7 @@ from trifuse.core.errors import RegistrationWarning
 from trifuse.fusion.settings import Run
 
 if TYPE_CHECKING:
-    pass
+    from trifuse.io.formats import Bits
 
 
 @takes_run()
@@ -48,6 +48,10 @@ def fuse(
     keep_patient: Annotated[
         Path | None,
         typer.Option(help="DICOM output: file or folder whose patient and study it joins; anonymous otherwise."),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(help="Bits per value of PNG (8, 16) and TIFF (8, 16, 32); what the sources have if not given."),
     ] = None,
     picture: Annotated[
         Path | None,
@@ -85,7 +89,7 @@ def fuse(
     from trifuse.io.many import read_all
     from trifuse.report import cine
 
-    wanted = Outputs(output, keep_patient, picture, gif)
+    wanted = Outputs(output, keep_patient, picture, gif, bits)
     wanted.check(sources=sources)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = {**run.options, **{name: value for name, value in shortcuts.items() if value is not None}}
@@ -94,7 +98,7 @@ def fuse(
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
         fused = fusion.fuse(read, method, run=run.changed(options=options))
-    written = saving.write(fused, output, keep_patient)
+    written = saving.write(fused, output, keep_patient, cast("Bits | None", bits))
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:
@@ -119,6 +123,7 @@ class Outputs:
     keep_patient: Path | None
     picture: Path | None
     gif: Path | None
+    bits: int | None = None
 
     def check(self, dims: int | None = None, sources: Sequence[Path] = ()) -> None:
         """Raises what writing would raise about names and places, for pictures (2), volumes (3) or either (None).
@@ -131,7 +136,7 @@ class Outputs:
         from trifuse.fusion.saving import uncertainty_paths
         from trifuse.report import cine
 
-        io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient)
+        io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient, bits=self.bits)
         if self.picture is not None:
             report.check(self.picture)
         if self.gif is not None:

@@ -17,7 +17,7 @@ def takes_run(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]
     Args:
         without: fields that the command has no use for.
     """
-    names = [name for name in SETTINGS if name not in without]
+    names = [name for name, known in SETTINGS.items() if name not in without and not known.in_calls_alone]
 
     def derived(command: Callable[..., None]) -> Callable[..., None]:
         def filled(**given: Any) -> None:

@@ -22,7 +22,7 @@ PICTURE_AFFINE = np.array([[0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0,
 front of the patient to the back and columns from the patient's right to the left."""
 
 
-CONVERTERS: Registry[Callable[[Any], Image]] = Registry("converter", "trifuse", {"image": "io:to_image"})
+CONVERTERS: Registry[Callable[..., list[Image]]] = Registry("converter", "trifuse", {"images": "io:to_images"})
 """What `Image.of` hands over to: an image needs no format to exist, formats need images."""
 
 WINDOWS: Registry[Callable[[Image, str], Image]] = Registry("way", "trifuse.core", {"named": "window:in_window"})
@@ -62,6 +62,7 @@ class Image:
             None where the file names none.
         units: of the native values: "HU", "SUV", "Bq/ml"; "" where they have none or it is not known.
         placed: whether the affine says where the image lies; False where its header tells size and shape alone.
+        known_place: whether a header says so outright, so that the identity, which arrays are given, is a place too.
         lineage: whose image it is and which DICOM objects it comes from; None where no header says.
     """
 
@@ -75,6 +76,7 @@ class Image:
     frame_of_reference: str | None = None
     units: str = ""
     placed: bool = True
+    known_place: bool = False
     lineage: Lineage | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -198,18 +200,39 @@ class Image:
         )
 
     @classmethod
-    def of(cls, source: Any) -> Image:
+    def of(cls, source: Any, *, range: tuple[float, float] | None = None) -> Image:
         """Image from whatever a caller has: an `Image`, a path, a numpy array, a torch tensor, a
         nibabel or a SimpleITK image.
 
         Arrays: (H, W), (H, W, 3), (X, Y, Z) or (X, Y, Z, 3); tensors: (H, W), (1|3, H, W) or
-        (1|3, X, Y, Z). uint8 spans 0..255, uint16 the smallest of 0..1023, 4095, 16383 and 65535 that holds
-        it; floats within 0..1 are taken as display values, others from their minimum to their maximum.
+        (1|3, X, Y, Z). uint8 and whole numbers up to 255 span 0..255, uint16 the smallest of 0..1023, 4095,
+        16383 and 65535 that holds it; floats within 0..1, but for a little overshoot, are display values; Hounsfield
+        units are shown from -200 to 800. Others are guessed, with a `RangeWarning`.
+
+        Args:
+            range: the values of an array that are black and white.
 
         Raises:
             InputError: if it is none of these.
+            OptionError: if `range` is none.
         """
-        return CONVERTERS.get("image")(source)
+        return cls.all_of([source], range=range)[0]
+
+    @classmethod
+    def all_of(
+        cls, sources: Sequence[Any], *, range: tuple[float, float] | None = None, labels: Sequence[str] = ()
+    ) -> list[Image]:
+        """Images that belong together, each as by `of`: an array that does not tell its range takes that of the others.
+
+        Args:
+            range: the values that are black and white in all arrays among them.
+            labels: their names for warnings; "source 1", "source 2", ... if not given.
+
+        Raises:
+            InputError: if one is no image.
+            OptionError: if `range` is none.
+        """
+        return CONVERTERS.get("images")(sources, range=range, labels=labels)
 
 
 def _scaled(values: NDArray[Any], low: float, span: float) -> NDArray[np.float32]:
@@ -253,14 +276,21 @@ def scaled_affine(affine: NDArray[np.float64], factors: Sequence[float]) -> NDAr
 
 
 def guess_modality(path: Path) -> Modality:
-    """Modality named in a file name (`t1.nii.gz`, `patient-7_PET.png`), OTHER if none is."""
+    """Modality named in a file name (`t1.nii.gz`, `patient-7_PET.png`), OTHER if none is.
+
+    The last word counts: `PET_CT_01_CT` is the CT of a PET/CT.
+    """
     import re
 
-    words = {"MR1": "T1", "T1C": "GAD", "T1GD": "GAD", "T1W": "T1", "T2W": "T2", "GD": "GAD", "MRGAD": "GAD"}
-    words |= {"T1CE": "GAD", "MR2": "T2", "PDW": "PD", "PT": "PET", "FDG": "PET", "ULTRASOUND": "US"}
     stem = path.name.upper().split(".")[0]
-    for word in re.split(r"[^A-Z0-9]+", stem):
-        word = words.get(word, word)
-        if word in Modality.__members__ and word != "OTHER":
-            return Modality(word)
+    for word in reversed(re.split(r"[^A-Z0-9]+", stem)):
+        found = _WORDS.get(word, word)
+        if found in Modality.__members__ and found != "OTHER":
+            return Modality(found)
     return Modality.OTHER
+
+
+_WORDS = {"MR1": "T1", "T1C": "GAD", "T1GD": "GAD", "T1W": "T1", "T1WI": "T1", "T2W": "T2", "T2WI": "T2", "GD": "GAD"}
+_WORDS |= {"T1CE": "GAD", "MRGAD": "GAD", "MR2": "T2", "PDW": "PD", "PT": "PET", "FDG": "PET", "ULTRASOUND": "US"}
+_WORDS |= {"CTRES": "CT", "CTAC": "CT", "SUV": "PET", "SUVBW": "PET", "T2FLAIR": "FLAIR"}
+"""Words of file names that mean a modality beside its own."""

@@ -98,7 +98,7 @@ def compare(
     how = (run or Run()).changed(**settings)
     for name in names or ():
         methods.get(name)
-    images = shown([Image.of(source) for source in sources], how.window)
+    images = shown(Image.all_of(sources, range=how.range), how.window)
     if not how.different_patients:
         check_one_patient([image.lineage for image in images])
     aligned = align(images, reference=how.reference, register=how.register).images

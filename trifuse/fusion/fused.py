@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trifuse.core.image import Image
+from trifuse.io.formats import Bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,13 +18,15 @@ class Fused:
         image: the fused picture, display range 0..1, on the grid of the reference source (times `scale`).
         uncertainty: per-pixel standard deviation over samples on the display scale, or None.
         provenance: trifuse version, method, options, seed, inputs (digests, no patient data), timings, warnings.
+        bits: bits per grey value that pictures of it are written with: 16 if all grey sources are finer than 8 bits.
     """
 
     image: Image
     uncertainty: Image | None
     provenance: dict[str, Any] = field(default_factory=dict)
+    bits: Bits = 8
 
-    def save(self, path: str | Path, *, keep_patient: str | Path | None = None) -> Path:
+    def save(self, path: str | Path, *, keep_patient: str | Path | None = None, bits: Bits | None = None) -> Path:
         """Writes the fused image in the format of the suffix, with its provenance beside it as JSON.
 
         Where there is an uncertainty, its exact values go to NAME-uncertainty in the same format (JPEG, BMP: PNG), 1
@@ -33,17 +36,18 @@ class Fused:
             path: name ending in .png, .jpg, .bmp, .tif, .nii, .nii.gz or .dcm; a name without suffix is a new folder
                 with a DICOM series of the volume.
             keep_patient: DICOM only: file or folder whose patient and study the new object joins.
+            bits: bits per value where the format offers a choice (PNG 8, 16; TIFF 8, 16, 32); `self.bits` if not given.
 
         Returns:
             The path of the fused image.
 
         Raises:
             InputError: if the format cannot hold the image, or a place cannot be written to; then nothing is written.
-            OptionError: if the suffix names no format.
+            OptionError: if the suffix names no format, or it lacks the bits.
         """
         from trifuse.fusion import saving
 
-        return saving.write(self, path, keep_patient)["fused"]
+        return saving.write(self, path, keep_patient, bits)["fused"]
 
     def like(self, source: Any) -> Any:
         """The fused image in the type and layout of a source: numpy, torch, nibabel, SimpleITK or Pillow.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def fuse(
     if len(sources) < 2:
         raise OptionError(f"fusing takes two or more images, got {len(sources)}")
     clock = time.perf_counter()
-    images = shown([Image.of(source) for source in sources], how.window)
+    images = shown(Image.all_of(sources, range=how.range), how.window)
     if not how.different_patients:
         check_one_patient([image.lineage for image in images])
     if how.reference >= len(images):
@@ -87,6 +87,7 @@ def fuse(
         image=replace(_image(found.mean.clamp(0, 1), affine), lineage=lineage),
         uncertainty=None if found.std is None else replace(_image(found.std, affine), lineage=lineage),
         provenance=provenance,
+        bits=_bits(images),
     )
 
 
@@ -106,7 +107,7 @@ def enlarged(sources: Sequence[Any], run: Run) -> list[Image]:
     random = Random(run.seed)
     found = []
     with torch.inference_mode():
-        for image in map(Image.of, sources):
+        for image in Image.all_of(sources, range=run.range):
             larger = magnified(_tensor(image, run.device), run, random).clamp(0, 1)
             affine = scaled_affine(image.affine, [run.scale] * image.dims)
             found.append(Image(larger[0].cpu().numpy(), affine=affine, modality=image.modality, origin=image.origin))
@@ -149,6 +150,17 @@ def _tensor(image: Image, device: str) -> Tensor:
 
 def _image(tensor: Tensor, affine: np.ndarray[Any, np.dtype[np.float64]]) -> Image:
     return Image(tensor[0].float().cpu().numpy(), affine=affine, modality=Modality.OTHER, origin="fused")
+
+
+def _bits(images: Sequence[Image]) -> Literal[8, 16]:
+    """16 if the grey sources are all of whole numbers finer than 8 bits, as slices of 10 to 16 bits are."""
+    grey = [image for image in images if image.channels == 1]
+    fine = [image.stored is not None and image.stored.dtype.kind in "iu" and not _is_bytes(image) for image in grey]
+    return 16 if fine and all(fine) else 8
+
+
+def _is_bytes(image: Image) -> bool:
+    return image.window == (0.0, 255.0) or (image.stored is not None and image.stored.dtype.itemsize == 1)
 
 
 def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[str]) -> dict[str, Any]:

@@ -11,9 +11,12 @@ from trifuse.core.files import beside
 if TYPE_CHECKING:
     from trifuse.core.image import Image
     from trifuse.fusion.fused import Fused
+    from trifuse.io.formats import Bits
 
 
-def write(fused: Fused, path: str | Path, keep_patient: str | Path | None = None) -> dict[str, Path]:
+def write(
+    fused: Fused, path: str | Path, keep_patient: str | Path | None = None, bits: Bits | None = None
+) -> dict[str, Path]:
     """Writes a fused image, and its uncertainty where there is one; see `Fused.save`.
 
     Returns:
@@ -25,11 +28,14 @@ def write(fused: Fused, path: str | Path, keep_patient: str | Path | None = None
     """
     path, dims = Path(path), fused.image.dims
     exact, picture = uncertainty_paths(path)
-    io.check_writable(path, dims=dims, keep_patient=keep_patient)
+    if bits is None and fused.bits in io.depths(path):
+        bits = fused.bits
+    io.check_writable(path, dims=dims, keep_patient=keep_patient, bits=bits)
     if fused.uncertainty is not None:
         io.check_writable(exact, dims=dims)
         report.check(picture)
-    written = {"fused": io.write(fused.image, path, provenance=fused.provenance, keep_patient=keep_patient)}
+    image, provenance = fused.image, fused.provenance
+    written = {"fused": io.write(image, path, provenance=provenance, keep_patient=keep_patient, bits=bits)}
     if fused.uncertainty is not None:
         written["uncertainty"] = _write_exact(fused.uncertainty, exact)
         levels = fused.uncertainty.with_pixels(fused.uncertainty.pixels * 255)

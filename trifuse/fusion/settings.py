@@ -31,6 +31,7 @@ class Setting:
         from_one: whether people count it from 1 on the command line, where programs count from 0.
         flags: its names on the command line, where they are not `--name`.
         metavar: what stands for its value there.
+        in_calls_alone: whether the command line has no option for it.
         parse: makes its value of the texts given there, for settings that may be given several times.
     """
 
@@ -41,6 +42,7 @@ class Setting:
     from_one: bool = False
     flags: tuple[str, ...] = ()
     metavar: str | None = None
+    in_calls_alone: bool = False
     parse: Callable[[Sequence[str]], Any] | None = None
 
 
@@ -89,6 +91,13 @@ class Run:
             "lung, ..., suv6); a modality may stand for N (pet=suv6), or the preset alone",
             metavar="N=RANGE",
             parse=tuple,
+        ),
+    )
+    range: tuple[float, float] | None = field(
+        default=None,
+        metadata=about(
+            "The values that are black and white in arrays that do not tell their range, such as (0, 255)",
+            in_calls_alone=True,
         ),
     )
     samples: int = field(

@@ -17,33 +17,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
+
+import numpy as np
 
 from trifuse.core.errors import InputError, NothingToChooseError, OptionError, UnitsError, one_line
 from trifuse.core.files import check_place, publish
 from trifuse.core.image import Image, Modality
-from trifuse.io import formats
+from trifuse.io import arrays, formats, ranges
+from trifuse.io.arrays import Levels
 from trifuse.io.formats import Bits
 from trifuse.io.guard import guarded
+from trifuse.io.ranges import Ends
 from trifuse.io.request import Frame, Request, Units, memory_limit
 
 
-def to_image(source: Any) -> Image:
+def to_image(source: Any, *, range: Ends | None = None) -> Image:
     """Image from an `Image`, an object with one as `.image`, a path, or an object in memory; see `Image.of`.
 
     Raises:
         InputError: if it is none of these or cannot be read.
+        OptionError: if `range` is none.
     """
+    return to_images([source], range=range)[0]
+
+
+def to_images(sources: Sequence[Any], *, range: Ends | None = None, labels: Sequence[str] = ()) -> list[Image]:
+    """Images that belong together: arrays that do not tell the range of their grey levels take that of the others.
+
+    Args:
+        sources: each as for `Image.of`.
+        range: the values that are black and white in all arrays among them.
+        labels: their names for warnings, "source 1", "source 2", ... if not given.
+
+    Raises:
+        InputError: if one is no image or cannot be read.
+        OptionError: if `range` is none.
+    """
+    known = ranges.given(range)
+    held = [_held(source) for source in sources]
+    found = [ranges.Range(one.window, _is_sure(one)) if isinstance(one, Image) else known or one.own for one in held]
+    images = []
+    for index, one in enumerate(held):
+        if isinstance(one, Image):
+            images.append(one)
+            continue
+        label = labels[index] if labels else f"source {index + 1}" if len(held) > 1 else one.origin
+        others = [other for place, other in enumerate(found) if place != index]
+        images.append(one.image(ranges.among(found[index], one.values, others, label)))
+    return images
+
+
+def _held(source: Any) -> Image | Levels:
     held = getattr(source, "image", source)
     if isinstance(held, Image):
         return held
-    if isinstance(source, (str, Path)):
-        return read(source)
-    from trifuse.io import arrays
+    return read(source) if isinstance(source, (str, Path)) else arrays.to_image(source)
 
-    return arrays.to_image(source)
+
+def _is_sure(image: Image) -> bool:
+    """Whether an image's window is the range of its grey levels, and not that of one scan."""
+    return image.window == (0.0, 1.0) or (image.stored is not None and image.stored.dtype in (np.uint8, np.uint16))
 
 
 def read(
@@ -136,23 +172,22 @@ def write(
     """
     path = Path(path)
     found = formats.for_name(path)
+    check_writable(path, dims=image.dims, keep_patient=keep_patient, bits=bits)
     depth = found.depths[0] if bits is None else bits
-    if depth not in found.depths:
-        offered = " or ".join(map(str, found.depths))
-        raise OptionError(f"{one_line(path)}: {found.title} is not written with {bits} bits; choose bits={offered}")
-    check_writable(path, dims=image.dims, keep_patient=keep_patient)
     encode = found.write
     assert encode is not None  # `for_name` finds no other
     return publish(path, lambda draft: encode(image, draft, formats.Output(depth, keep_patient)), provenance)
 
 
-def check_writable(path: str | Path, *, dims: int | None = None, keep_patient: str | Path | None = None) -> None:
+def check_writable(
+    path: str | Path, *, dims: int | None = None, keep_patient: str | Path | None = None, bits: int | None = None
+) -> None:
     """Raises early, before hours of work, what `write` would raise about a name and its place.
 
     Args:
         path: as for `write`.
         dims: 2 for a picture, 3 for a volume, None if not known yet.
-        keep_patient: as for `write`.
+        keep_patient, bits: as for `write`.
 
     Raises:
         InputError: if the format cannot hold the image, or the place cannot be written to.
@@ -160,6 +195,9 @@ def check_writable(path: str | Path, *, dims: int | None = None, keep_patient: s
     """
     path = Path(path)
     found = formats.for_name(path)
+    if bits is not None and bits not in found.depths:
+        offered = " or ".join(map(str, found.depths))
+        raise OptionError(f"{one_line(path)}: {found.title} is not written with {bits} bits; choose {offered} bits")
     if keep_patient is not None and not found.patient:
         raise OptionError(f"{one_line(path)}: only DICOM keeps patient data; choose a name ending in .dcm")
     if keep_patient is not None and not Path(keep_patient).exists():
@@ -174,13 +212,22 @@ def check_writable(path: str | Path, *, dims: int | None = None, keep_patient: s
     check_place(path)
 
 
+def depths(path: str | Path) -> tuple[Bits, ...]:
+    """The bits per value that the format of a name offers, the default first.
+
+    Raises:
+        OptionError: if the suffix names no format.
+    """
+    return formats.for_name(Path(path)).depths
+
+
 def most_bits(path: str | Path) -> Bits:
     """The most bits per value that the format of a name offers, for maps whose small differences matter.
 
     Raises:
         OptionError: if the suffix names no format.
     """
-    return formats.for_name(Path(path)).depths[-1]
+    return depths(path)[-1]
 
 
 def keeps_units(path: str | Path) -> bool:

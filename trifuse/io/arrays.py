@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError
-from trifuse.core.image import PICTURE_AFFINE, Image, Modality
-from trifuse.io.display import grey_if_equal, levels, over_black, picture_window, scan_window
+from trifuse.core.image import PICTURE_AFFINE, Image, Modality, finite_range
+from trifuse.io.display import CT_WINDOW, depth_of, grey_if_equal, is_ct, levels, over_black, scan_view
 from trifuse.io.guard import guarded
+from trifuse.io.ranges import Range, among, told
 from trifuse.io.request import Request
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -29,14 +31,14 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _ACCEPTED = "a path, a numpy array, a torch tensor, or a nibabel, SimpleITK or Pillow image"
 
 
-def to_image(source: Any) -> Image:
-    """Image of an object in memory (the table above).
+def to_image(source: Any) -> Image | Levels:
+    """Image of an object in memory (the table above); of arrays, whose range others may tell, their values.
 
     Raises:
         InputError: if it is none of these, or its layout is ambiguous.
     """
     if isinstance(source, np.ndarray):
-        return image_of_array(source)
+        return levels_of_array(source)
     # By name and not by isinstance, so that no library is loaded that the caller has not loaded.
     family = {base.__module__.split(".")[0] for base in type(source).__mro__}
     if "torch" in family:
@@ -108,12 +110,59 @@ def _spacing(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return steps
 
 
-def image_of_array(array: NDArray[Any], origin: str = "array", *, modality: Modality = Modality.OTHER) -> Image:
-    """Image of an array in one of the layouts of numpy above.
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Values of an array before their range is known.
+
+    Attributes:
+        values: `(C, *space)`, of any real number type.
+        origin: for messages.
+        own: the range as they tell it.
+        modality: what made them.
+    """
+
+    values: NDArray[Any]
+    origin: str
+    own: Range
+    modality: Modality = Modality.OTHER
+
+    def image(self, found: Range) -> Image:
+        """The image in a range; a copy, so that the caller may go on with the array."""
+        ct = found.ends == CT_WINDOW and is_ct(self.values)
+        return Image.from_native(
+            self.values.copy(),
+            window=found.ends,
+            affine=_middle(self.values),
+            origin=self.origin,
+            modality=Modality.CT if ct else self.modality,
+            units="HU" if ct else "",
+            notes=(found.note,) if found.note else (),
+        )
+
+
+def image_of_array(array: NDArray[Any], origin: str, *, modality: Modality = Modality.OTHER) -> Image:
+    """Image of an array in one of the layouts of numpy above, whose range it must tell itself.
 
     Raises:
         InputError: if its layout cannot be told.
     """
+    held = levels_of_array(array, origin, modality=modality)
+    return held.image(among(held.own, held.values, (), origin))
+
+
+def levels_of_array(array: NDArray[Any], origin: str = "array", *, modality: Modality = Modality.OTHER) -> Levels:
+    """Values of an array in one of the layouts of numpy above.
+
+    Raises:
+        InputError: if its layout cannot be told.
+    """
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[-1] != 3 and min(array.shape[1:]) > 4:
+        what = "a colour picture with channels first" if array.shape[0] == 3 else "a grey picture with a channel axis"
+        way = "np.moveaxis(array, 0, -1)" if array.shape[0] == 3 else "array[0]"
+        raise InputError(
+            f"{origin}: shape {array.shape} may be {what} or a volume of {array.shape[0]} slices; give {way}, "
+            "or Image.from_native(array[None], affine=...)"
+        )
     if array.ndim == 3 and array.shape[-1] == 4 and array.dtype == np.uint8:
         raise InputError(
             f"{origin}: shape {array.shape} may be RGBA or a volume of 4 slices; give array[..., :3], "
@@ -124,10 +173,10 @@ def image_of_array(array: NDArray[Any], origin: str = "array", *, modality: Moda
             f"{origin}: no image has shape {array.shape}; give (H, W), (H, W, 3), (X, Y, Z) or (X, Y, Z, 3)"
         )
     coloured = array.ndim > 2 and array.shape[-1] == 3
-    return _as_image(np.moveaxis(array, -1, 0) if coloured else array[None], origin, modality)
+    return _levels(np.moveaxis(array, -1, 0) if coloured else array[None], origin, modality)
 
 
-def _from_torch(tensor: Any) -> Image:
+def _from_torch(tensor: Any) -> Levels:
     shape = tuple(tensor.shape)
     batch_like = len(shape) == 4 and shape[0] == 1 and shape[1] in (1, 3)
     if len(shape) not in (2, 3, 4) or (len(shape) > 2 and shape[0] not in (1, 3)) or batch_like:
@@ -138,17 +187,15 @@ def _from_torch(tensor: Any) -> Image:
     with guarded("tensor", "image"):
         values = tensor.detach().cpu()
         array = (values.float() if values.dtype.is_floating_point and values.dtype.itemsize < 4 else values).numpy()
-    return _as_image(array[None] if array.ndim == 2 else array, "tensor")
+    return _levels(array[None] if array.ndim == 2 else array, "tensor", Modality.OTHER)
 
 
-def _as_image(values: NDArray[Any], origin: str, modality: Modality = Modality.OTHER) -> Image:
-    """Image of channel-first values of numpy or torch; a copy, so that the caller may go on with the array."""
+def _levels(values: NDArray[Any], origin: str, modality: Modality) -> Levels:
+    """Channel-first values of numpy or torch."""
     if values.dtype.kind not in "biuf" or values.size == 0:
-        return Image.from_native(values, origin=origin)  # which says what is wrong
+        Image.from_native(values, origin=origin)  # which says what is wrong
     values = grey_if_equal(values)
-    return Image.from_native(
-        values.copy(), window=picture_window(values, origin), affine=_middle(values), origin=origin, modality=modality
-    )
+    return Levels(values, origin, told(values, origin), modality)
 
 
 def _middle(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -193,11 +240,22 @@ def _from_itk(source: Any) -> Image:
     if components == 4:
         values, notes = over_black(values[:3], values[3])
     values = grey_if_equal(values)
-    modality = _itk_modality(source)
-    scan = values.ndim == 4 and len(values) == 1
-    window = scan_window(values, modality, origin) if scan else picture_window(values, origin)
+    modality, affine = _itk_modality(source), itk_affine(source, dims)
+    if values.ndim == 4 and len(values) == 1:
+        told_by_header = modality not in (Modality.CT, Modality.OTHER)
+        seen = (modality, finite_range(values, origin), "") if told_by_header else scan_view(values, modality, origin)
+        modality, window, note = seen
+    else:
+        found = among(told(values, origin), values, (), origin)
+        window, note = found.ends, found.note
     return Image.from_native(
-        values, affine=itk_affine(source, dims), modality=modality, window=window, origin=origin, notes=notes
+        values,
+        affine=affine,
+        modality=modality,
+        window=window,
+        origin=origin,
+        notes=(*notes, note) if note else notes,
+        units="HU" if modality is Modality.CT else "",
     )
 
 
@@ -250,7 +308,7 @@ def _displayed(image: Image, number_type: np.dtype[Any], template: NDArray[Any])
     if number_type == np.uint8:
         return levels(image.pixels, 8)
     if number_type == np.uint16:
-        top = picture_window(template, "array")[1]
+        top = depth_of(float(template.max()))
         clipped = np.clip(np.nan_to_num(image.pixels.astype(np.float64)), 0, 1)
         return np.floor(clipped * top + 0.5).astype(np.uint16)
     return image.pixels.astype(number_type if number_type.kind == "f" else np.float32)

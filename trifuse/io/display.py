@@ -17,29 +17,51 @@ DEPTHS = (1023, 4095, 16383, 65535)
 """Largest values of 10-, 12-, 14- and 16-bit pictures."""
 
 
-def picture_window(values: NDArray[Any], origin: str) -> tuple[float, float]:
-    """Window of a picture or array: a property of its number type, so that equal greys stay equal across pictures.
+CT_NOTE = f"shown from {CT_WINDOW[0]:g} to {CT_WINDOW[1]:g} HU, the window of a CT"
 
-    bool 0..1; uint8 0..255; uint16 0 to the smallest of `DEPTHS` that holds the maximum; floats within 0..1 are
-    display values; everything else spans its finite minimum to its maximum.
+_AIR = (-1100.0, -900.0)
+_AIR_SHARE = 0.05
+"""A CT shows air, most of its voxels beside the patient: a peak at -1000 HU that nothing else has."""
+
+
+def is_ct(values: NDArray[Any]) -> bool:
+    """Whether values are Hounsfield units: some below -500, and a peak of air at -1000 among what is no padding."""
+    if values.dtype.kind not in "if" or values.dtype.itemsize < 2 or values.shape[0] != 1:
+        return False
+    sample = values.reshape(-1)[:: max(1, values.size // 2**20)]
+    inside = sample[np.isfinite(sample)] if values.dtype.kind == "f" else sample
+    inside = inside[inside > _AIR[0]]
+    air = np.count_nonzero(inside < _AIR[1])
+    return bool(inside.size and air >= _AIR_SHARE * inside.size and inside.max() > _AIR[1] + 500)
+
+
+def depth_of(highest: float) -> float:
+    """The smallest of `DEPTHS` that holds a value."""
+    return float(next((depth for depth in DEPTHS if highest <= depth), DEPTHS[-1]))
+
+
+def depth_note(top: float) -> str:
+    """What is noted of 16-bit grey levels."""
+    return f"16-bit grey levels shown in the window 0 to {top:g}, the depth that holds them"
+
+
+def scan_view(values: NDArray[Any], modality: Modality, origin: str) -> tuple[Modality, tuple[float, float], str]:
+    """What made a scan that no header tells of, its window in native units, and a note of it ("" for the range).
+
+    Values tell a CT whatever its name; a named one that reaches below -500 HU is one too. Both are shown by
+    `CT_WINDOW`, others by their finite range.
 
     Raises:
         InputError: if no value is finite.
     """
-    if values.dtype == np.uint8:
-        return 0.0, 255.0
-    if values.dtype == np.bool_:
-        return 0.0, 1.0
     low, high = finite_range(values, origin)
-    if values.dtype == np.uint16:
-        return 0.0, float(next(depth for depth in DEPTHS if high <= depth))
-    if values.dtype.kind == "f" and low >= 0 and high <= 1:
-        return 0.0, 1.0
-    return low, high
+    if is_ct(values) or (modality is Modality.CT and low < -500):
+        return Modality.CT, CT_WINDOW, CT_NOTE
+    return modality, (low, high), ""
 
 
 def scan_window(values: NDArray[Any], modality: Modality, origin: str) -> tuple[float, float]:
-    """Window of a scan in native units: `CT_WINDOW` for a CT that reaches below -500 HU, else its finite range.
+    """Window of a scan whose header says what made it: `CT_WINDOW` for a CT that reaches below -500 HU, else its range.
 
     Raises:
         InputError: if no value is finite.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trifuse.core.errors import InputError
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.io.arrays import itk_affine, to_itk
-from trifuse.io.display import grey_if_equal, over_black, scan_window
+from trifuse.io.display import grey_if_equal, is_ct, over_black, scan_view
 from trifuse.io.guard import mute
 from trifuse.io.request import Request
 
@@ -51,12 +51,14 @@ def read_with(request: Request, reader_name: str, *, modality: Modality = Modali
     affine = itk_affine(held, dims)
     pictures = grey_if_equal(pictures.swapaxes(1, 3) if dims == 3 else pictures)
     made_by = modality if modality is not Modality.OTHER else guess_modality(request.path)
-    if colour:
-        window = (0.0, 255.0 if pictures.dtype == np.uint8 else 65535.0)
-    else:
-        window = own_window or scan_window(pictures, made_by, request.origin)
+    window, units = (0.0, 255.0 if pictures.dtype == np.uint8 else 65535.0), ""
+    if not colour:
+        made_by, window, seen = scan_view(pictures, made_by, request.origin)
+        units = "HU" if made_by is Modality.CT and is_ct(pictures) else ""
+        window, seen = (own_window, "") if own_window is not None else (window, seen)
+        notes += (seen,) if seen else ()
     return Image.from_native(
-        pictures, affine=affine, modality=made_by, window=window, origin=request.origin, notes=notes
+        pictures, affine=affine, modality=made_by, window=window, origin=request.origin, notes=notes, units=units
     )
 
 

@@ -1,10 +1,10 @@
-"""NIfTI-1 and -2 through nibabel, whose rule decides between the two affines of a header: the sform if it is set,
-else the qform, else voxels of the header's size centred on the origin."""
+"""NIfTI-1 and -2 through nibabel; `trifuse.io.nifti_place` decides between the two affines of a header."""
 
 from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError
-from trifuse.core.image import Image, guess_modality
+from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.io.average import mean_weights
-from trifuse.io.display import grey_if_equal, levels, over_black, scan_window
+from trifuse.io.display import grey_if_equal, is_ct, levels, over_black, scan_view
 from trifuse.io.formats import Format
 from trifuse.io.guard import guarded
+from trifuse.io.nifti_place import is_told, place
 from trifuse.io.request import Request
 from trifuse.io.sniff import is_gzip
 
-_TO_MM = {"meter": 1e3, "micron": 1e-3}
 _MARK = b"trifuse"
 """Description in the headers we write: with it, cal_min and cal_max are the window, so that it survives."""
 
@@ -82,10 +82,14 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
     else:
         values, notes = _channels(_frame(loaded, shape, frames[0]), request)
     values = grey_if_equal(values)
-    modality = guess_modality(request.path)
-    window = (0.0, 255.0) if colours > 1 else _own_window(loaded) or scan_window(values, modality, request.origin)
-    affine, unplaced = _affine(loaded)
-    return Image.from_native(
+    modality, window, seen = guess_modality(request.path), (0.0, 255.0), ""
+    if colours == 1:
+        modality, window, seen = scan_view(values, modality, request.origin)
+        own = _own_window(loaded)
+        window, seen = (own, "") if own is not None else (window, seen)
+    notes += (seen,) if seen else ()
+    affine, unplaced = place(loaded)
+    image = Image.from_native(
         values,
         affine=affine,
         modality=modality,
@@ -93,7 +97,9 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
         origin=request.origin,
         notes=notes + unplaced,
         frame_of_reference=_atlas(loaded),
+        units="HU" if modality is Modality.CT and is_ct(values) else "",
     )
+    return replace(image, known_place=is_told(loaded))
 
 
 def drained(stream: Any, request: Request) -> None:
@@ -203,17 +209,6 @@ def _atlas(loaded: Any) -> str | None:
     if "sform_code" not in loaded.header:
         return None
     return _ATLASES.get(int(loaded.header["sform_code"]) or int(loaded.header["qform_code"]))
-
-
-def _affine(loaded: Any) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    affine = np.array(loaded.affine, dtype=np.float64) if loaded.affine is not None else np.eye(4)
-    header = loaded.header
-    if "sform_code" not in header:
-        return affine, ()
-    unit = header.get_xyzt_units()[0]
-    affine[:3] *= _TO_MM.get(unit, 1.0)
-    placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
-    return affine, () if placed else ("header without sform and qform: orientation is a guess",)
 
 
 NIFTI = Format(

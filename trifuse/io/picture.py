@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError, brief
-from trifuse.core.image import Image, guess_modality
-from trifuse.io.display import grey_if_equal, levels, over_black, picture_window
+from trifuse.core.image import Image, Modality, guess_modality
+from trifuse.io.depth import series_depth
+from trifuse.io.display import CT_NOTE, grey_if_equal, levels, over_black
 from trifuse.io.formats import Bits, Format
 from trifuse.io.guard import guarded, mute
+from trifuse.io.ranges import among, told
 from trifuse.io.request import LIMIT_VARIABLE, Request
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ def read(request: Request, kind: str) -> Image:
         notes: tuple[str, ...] = ()
         for index in request.choose(count):
             picture.seek(index)
-            picture.load()
-            values, notes = itk_values(request.path, "PNGImageIO") if deep else pillow_values(picture)
+            if not deep:
+                picture.load()
+            values, notes = _deep_values(picture, request.path) if deep else pillow_values(picture)
             frames.append(values)
         values = upright(averaged(frames), int(picture.getexif().get(_ORIENTATION, 1)))
     return as_image(values, request, notes)
@@ -62,13 +65,18 @@ def read(request: Request, kind: str) -> Image:
 def as_image(values: NDArray[Any], request: Request, notes: tuple[str, ...] = (), *, inverted: bool = False) -> Image:
     """Image of channel-first picture values; `inverted` shows low values bright."""
     values = grey_if_equal(values)
-    window = picture_window(values, request.origin)
+    found = among(told(values, request.origin), values, (), request.origin)
+    window, note = found.ends, found.note
+    if values.dtype == np.uint16:
+        top, note = series_depth(request.path, float(values.max()))
+        window = (0.0, top)
     return Image.from_native(
         values,
         window=window[::-1] if inverted else window,
-        modality=guess_modality(request.path),
+        modality=Modality.CT if note == CT_NOTE else guess_modality(request.path),
         origin=request.origin,
-        notes=notes,
+        notes=(*notes, note) if note else notes,
+        units="HU" if note == CT_NOTE else "",
     )
 
 
@@ -83,6 +91,22 @@ def pillow_values(picture: Picture) -> Values:
         values = np.asarray(picture)
         return values.astype(values.dtype.newbyteorder("="), copy=False)[None], ()
     return np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0), ()
+
+
+def _deep_values(picture: Any, path: Path) -> Values:
+    """Channel-first values of a PNG with 16 bits and several channels, which Pillow would cut to 8 bits."""
+    if picture.getbands() != ("L", "A") and not _is_grey_with_alpha(path):
+        return itk_values(path, "PNGImageIO")
+    # Four bytes a pixel are taken as they come: grey and opacity, high byte first.
+    picture._mode = "RGBA"
+    picture.tile = [(*tile[:3], "RGBA") for tile in picture.tile]
+    values = np.moveaxis(np.asarray(picture).view(">u2").astype(np.uint16), -1, 0)
+    return over_black(values[:1], values[1])
+
+
+def _is_grey_with_alpha(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(26)[25] == 4
 
 
 def itk_values(path: Path, reader_name: str) -> Values:

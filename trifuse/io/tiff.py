@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +47,11 @@ def read(request: Request) -> Image:
         notes: tuple[str, ...] = ()
         for number, page in chosen:
             request.check_size(page.shape)
+            absent = _absent_pieces(page, tiff.filehandle.size, request)
             values, notes = _page_values(page, number, request)
             frames.append(values)
+            notes += absent
+        _check_alike(frames, request)
         first = chosen[0][1]
     return as_image(averaged(frames), request, notes, inverted=first.photometric == _WHITE_IS_ZERO)
 
@@ -78,6 +83,28 @@ def _check_chain(tiff: TiffFile, request: Request) -> None:
         tags = struct.unpack(layout.tagnoformat, stream.read(layout.tagnosize))[0]
         stream.seek(offset + layout.tagnosize + tags * layout.tagsize)
         offset = int(struct.unpack(layout.offsetformat, stream.read(layout.offsetsize))[0])
+
+
+def _absent_pieces(page: TiffPage, held: int, request: Request) -> tuple[str, ...]:
+    """Refuses pages most of whose strips or tiles are not in the file, before memory is taken; notes a few."""
+    wanted = math.prod(page.chunked)
+    places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    there = sum(0 < place < held and size > 0 for place, size in places)
+    if 2 * there < wanted:
+        raise InputError(
+            f"{request.origin}: damaged or unfinished: holds {there} of the {wanted} strips or tiles it announces; "
+            "copy or export it anew"
+        )
+    return (f"{wanted - there} of {wanted} strips or tiles are not there: shown as 0",) if there < wanted else ()
+
+
+def _check_alike(frames: Sequence[NDArray[Any]], request: Request) -> None:
+    sizes = {frame.shape: " x ".join(map(str, frame.shape[1:])) for frame in frames}
+    if len(sizes) > 1:
+        raise InputError(
+            f"{request.origin}: its pages differ in size or colour ({', '.join(sizes.values())}), so that they have no "
+            "mean; choose one with --frame 0, 1, ... (frame= in Python)"
+        )
 
 
 def _is_extra(page: TiffPage) -> bool:
@@ -120,7 +147,11 @@ def _channels(page: TiffPage, values: NDArray[Any]) -> Values:
             table = table >> 8
         return table.astype(np.uint8)[:, values[0]], ()
     extra = tuple(int(mark) for mark in page.extrasamples)
-    if not extra:
+    named = 3 if page.photometric == _RGB and len(values) >= 3 else 1
+    if len(values) > named and len(values) - len(extra) != named:
+        # Channels that no tag names (ITK), or a tag that names more of them than there are.
+        return values[:named], ("unnamed extra channels left out",)
+    if not extra or len(values) <= named:
         return values, ()
     colours, alpha = values[: -len(extra)], values[-len(extra)]
     if extra[0] == _UNSPECIFIED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def evaluate(
     mask: Any = None,
     per_source: bool = False,
     weights: str | Path | None = None,
+    range: tuple[float, float] | None = None,
 ) -> dict[str, float]:
     """Measures a fused image against its sources, a reference, or both.
 
@@ -47,6 +48,7 @@ def evaluate(
         mask: None, "foreground", or an array of the fused image's size.
         per_source: whether to give the values for each source too.
         weights: checkpoint for LPIPS.
+        range: the values that are black and white in all arrays among the images, where they do not tell it.
 
     Returns:
         Value by metric name. With sources and a reference, pair metrics against the reference are `name:reference`.
@@ -57,9 +59,11 @@ def evaluate(
         OptionError: a metric or option does not exist or cannot measure this case.
         WeightsError: a metric that was named lacks its checkpoint.
     """
-    image = _image(getattr(fused, "image", fused))
-    givens = [_image(source) for source in sources]
-    truth = None if reference is None else _image(reference)
+    labels = ["fused", *(f"source {k}" for k, _ in enumerate(sources, start=1)), "reference"]
+    given = [fused, *sources, *([] if reference is None else [reference])]
+    image, *givens = Image.all_of(given, range=range, labels=labels)
+    truth = None if reference is None else givens.pop()
+    _tell_unmeasured(zip(labels, [image, *givens, *([] if truth is None else [truth])], strict=False))
     check_grid(image, givens, truth)
     others = [*givens, *([] if truth is None else [truth])]
     whole = bool(others) and all(is_8bit(other) for other in others)
@@ -116,8 +120,8 @@ def grey_levels(image: Image, whole: bool) -> NDArray[np.float64]:
 
 
 def is_8bit(image: Image) -> bool:
-    """Whether the image is a picture of 8-bit grey levels shown on their whole range."""
-    return image.stored is not None and image.stored.dtype == np.uint8 and image.window == (0.0, 255.0)
+    """Whether the image is a picture of whole grey levels 0..255 shown on their whole range."""
+    return image.stored is not None and image.stored.dtype.kind in "iu" and image.window == (0.0, 255.0)
 
 
 def check_grid(fused: Image, sources: Sequence[Image], reference: Image | None) -> None:
@@ -142,8 +146,14 @@ def check_grid(fused: Image, sources: Sequence[Image], reference: Image | None) 
         raise GridError(f"{problems[0]}; bring the images to one grid first", "\n".join(rows))
 
 
-def _image(source: Any) -> Image:
-    return source if isinstance(source, Image) else Image.of(source)
+def _tell_unmeasured(images: Iterable[tuple[str, Image]]) -> None:
+    """Warns of values that are not finite, which are measured as black."""
+    for label, image in images:
+        values = image.pixels if image.stored is None else image.stored
+        lost = int(np.count_nonzero(~np.isfinite(values))) if values.dtype.kind == "f" else 0
+        if lost:
+            text = f"{label}: {lost} values of {values.size} are not finite (NaN or infinite); measured as black"
+            warnings.warn(text, MetricWarning, stacklevel=3)
 
 
 def _size(image: Image) -> str:
