@@ -58,7 +58,8 @@ def middle(image: Array, side: int | None) -> Array:
 
 def unit(image: Array) -> Array:
     """From the least to the most as 0..1."""
-    return (image - image.min()) / np.ptp(image)
+    scaled: Array = (image - image.min()) / np.ptp(image)
+    return scaled
 
 
 def fused_by(method: Method, mri: Array, us: Array) -> Array:
@@ -68,8 +69,7 @@ def fused_by(method: Method, mri: Array, us: Array) -> Array:
         mri, us = unit(mri), unit(us)
     sources = [torch.from_numpy(image)[None, None] for image in (mri, us)]
     with torch.inference_mode():
-        result = method.fuse(sources, scale=1, random=Random(0))
-    assert isinstance(result, torch.Tensor)
+        result = method.fuse(sources, scale=1, random=Random(0)).picture
     fused: Array = result[0, 0].double().numpy()
     return fused
 

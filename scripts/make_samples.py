@@ -90,7 +90,8 @@ def ball(shape: tuple[int, ...], affine: Volume, centre: tuple[float, float, flo
     offset = grid @ affine[:3, :3].T + affine[:3, 3] - centre
     distance = np.linalg.norm(offset, axis=-1)
     lobes = 1 + 0.18 * np.sin(offset[..., 0] / 3.1) * np.cos(offset[..., 1] / 4.3 + offset[..., 2] / 5.0)
-    return 1 / (1 + np.exp((distance - radius * lobes) / 0.8))
+    ball: Volume = 1 / (1 + np.exp((distance - radius * lobes) / 0.8))
+    return ball
 
 
 def t2_signal(shares: dict[str, Volume]) -> Volume:
@@ -122,7 +123,8 @@ def rician(signal: Volume, sigma: float, random: np.random.RandomState) -> Volum
 def halved(values: Volume) -> Volume:
     """Means of 2 x 2 x 2 voxels."""
     x, y, z = (n // 2 for n in values.shape)
-    return values[: 2 * x, : 2 * y, : 2 * z].reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+    means: Volume = values[: 2 * x, : 2 * y, : 2 * z].reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+    return means
 
 
 def cut(values: Volume, affine: Volume) -> Volume:

@@ -17,7 +17,7 @@ import csv
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.io import loadmat
@@ -50,7 +50,8 @@ def matrix(path: Path) -> Array:
 
 def grey_levels(image: Array) -> Array:
     """8-bit levels of the image stretched from its minimum to its maximum."""
-    return np.rint(255 * (image - image.min()) / max(float(np.ptp(image)), 1e-12))
+    levels: Array = np.rint(255 * (image - image.min()) / max(float(np.ptp(image)), 1e-12))
+    return levels
 
 
 def measure(pair: Pair, fused: Array, clean: Array | None) -> dict[str, float]:
@@ -68,7 +69,7 @@ def measure(pair: Pair, fused: Array, clean: Array | None) -> dict[str, float]:
 
 def references(pair: Pair, denoised: Array) -> Iterator[tuple[str, Array]]:
     """The two reference variants, fitted as their programs do (on maxima where the grids are equal)."""
-    normalisation = "max" if pair.ratio == 1 else "norm"
+    normalisation: Literal["max", "norm"] = "max" if pair.ratio == 1 else "norm"
     for name, variant in (("py", palm.PY), ("ml", palm.ML)):
         edged = Pair(pair.mri, pair.us, variant.border)
         yield name, palm.solve(edged, denoised, variant, normalisation=normalisation).fused
