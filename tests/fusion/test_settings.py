@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -29,6 +30,14 @@ def test_a_run_is_the_same_as_its_settings_by_name() -> None:
     for other in (named, changed):
         assert np.array_equal(whole.image.pixels, other.image.pixels)
         assert whole.provenance["settings"] == other.provenance["settings"]
+
+
+@pytest.mark.parametrize("function", [trifuse.fuse, trifuse.compare])
+def test_help_shows_the_settings(function: Callable[..., object]) -> None:
+    shown = inspect.signature(function).parameters
+    assert {each.name for each in fields(Run)} <= set(shown)
+    assert shown["scale"].default == 1
+    assert "settings" not in shown
 
 
 def test_none_leaves_a_value_as_it_is() -> None:

@@ -68,7 +68,7 @@ class Registry(Generic[T]):
         return len(self.names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self.homes or name in self.plugins
+        return isinstance(name, str) and (name in self.homes or name in self.plugins)
 
     def origin(self, name: str) -> str:
         """The package that a name comes from, with its version unless it is ours: "trifuse", "my-package 1.0"."""

@@ -19,7 +19,7 @@ from trifuse.core.progress import track
 from trifuse.core.window import shown
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.route import fuse
-from trifuse.fusion.settings import Run
+from trifuse.fusion.settings import Run, takes_settings
 from trifuse.metrics import get as metric
 from trifuse.metrics.images import evaluate
 from trifuse.report.tables import Direction
@@ -75,6 +75,7 @@ class Comparison:
         ]
 
 
+@takes_settings
 def compare(
     sources: Sequence[Any],
     names: Sequence[str] | None = None,

@@ -30,11 +30,12 @@ from trifuse.fusion import memory
 from trifuse.fusion.adapt import adaptations, check_device, magnified
 from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
-from trifuse.fusion.settings import Run
+from trifuse.fusion.settings import Run, takes_settings
 from trifuse.methods import get, origin
 from trifuse.methods.base import Drawer, Estimate, Method, card_of, configure
 
 
+@takes_settings
 def fuse(
     sources: Sequence[Any], method: str | Method = "bitonicx", *, run: Run | None = None, **settings: Any
 ) -> Fused:

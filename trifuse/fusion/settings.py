@@ -6,10 +6,11 @@ one field here and what acts on it.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from trifuse.align.grid import Registration
 from trifuse.core.errors import OptionError
@@ -173,6 +174,23 @@ SETTINGS: dict[str, Setting] = {each.name: each.metadata["setting"] for each in 
 
 TYPES: dict[str, Any] = get_type_hints(Run)
 """Types of the fields of `Run`."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def takes_settings(function: F) -> F:
+    """Lets `help` and editors see the fields of `Run` that a function takes as `**settings`, with their types."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    further = [
+        inspect.Parameter(
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=getattr(Run(), each.name), annotation=each.type
+        )
+        for each in fields(Run)
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *further])  # type: ignore[attr-defined]
+    return function
 
 
 def _check(name: str, value: Any, known: Setting, *, whole: bool) -> None:
