@@ -29,6 +29,7 @@ REGISTRY: Registry[type[Method]] = Registry(
         "swinfuse": "swinfuse:SwinFuse",
         "dilran": "dilran:DILRAN",
         "dc2fusion": "dc2fusion:DC2Fusion",
+        "gradient-domain": "gradient_domain:GradientDomain",
         "laplacian": "laplacian:Laplacian",
         "dwt": "dwt:DWT",
         "guided-filter": "guided_filter:GuidedFilter",

@@ -1,0 +1,102 @@
+"""Fields of gradients: mixing those of several images, and the image whose gradients come nearest to a field.
+
+Gradients are forward differences, 0 beyond the last sample. Loops are compiled and see pictures as volumes of one
+slice, `(1, H, W)`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+from scipy.ndimage import correlate1d
+
+from trifuse.filters.threads import over_parts, threads
+
+Volume = NDArray[np.float32]
+"""`(D, H, W)` or several of them stacked, float32; a picture has D = 1."""
+
+BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+
+def energy(x: Volume) -> Volume:
+    """Squared lengths of the gradients of `(D, H, W)`, smoothed by (1, 4, 6, 4, 1)/16 along every axis."""
+    squares = np.zeros_like(x)
+    over_parts(_squared, x.shape[0] * x.shape[1], x, squares)
+    for axis, n in enumerate(x.shape):
+        if n > 1:
+            squares = correlate1d(squares, BINOMIAL, axis=axis, mode="nearest")
+    return squares
+
+
+def mixed(sources: Volume, weights: Volume) -> Volume:
+    """Gradients `(3, D, H, W)` of `(N, D, H, W)`, added up with weights `(N, D, H, W)`."""
+    field = np.zeros((3, *sources.shape[1:]), np.float32)
+    over_parts(_mix, sources.shape[1] * sources.shape[2], sources, weights, field)
+    return field
+
+
+@njit(cache=True, nogil=True)
+def _squared(x, squares, first, last):  # type: ignore[no-untyped-def]
+    depth, height, width = x.shape
+    for row in range(first, last):
+        z, y = row // height, row % height
+        for c in range(width):
+            value = x[z, y, c]
+            down = x[z + 1, y, c] - value if z + 1 < depth else np.float32(0)
+            ahead = x[z, y + 1, c] - value if y + 1 < height else np.float32(0)
+            beside = x[z, y, c + 1] - value if c + 1 < width else np.float32(0)
+            squares[z, y, c] = down * down + ahead * ahead + beside * beside
+
+
+@njit(cache=True, nogil=True)
+def _mix(sources, weights, field, first, last):  # type: ignore[no-untyped-def]
+    count, depth, height, width = sources.shape
+    for row in range(first, last):
+        z, y = row // height, row % height
+        for x in range(width):
+            for k in range(count):
+                value, weight = sources[k, z, y, x], weights[k, z, y, x]
+                if z + 1 < depth:
+                    field[0, z, y, x] += weight * (sources[k, z + 1, y, x] - value)
+                if y + 1 < height:
+                    field[1, z, y, x] += weight * (sources[k, z, y + 1, x] - value)
+                if x + 1 < width:
+                    field[2, z, y, x] += weight * (sources[k, z, y, x + 1] - value)
+
+
+def divergence(field: Volume) -> Volume:
+    """Of `(3, D, H, W)`, by backward differences: the adjoint of the gradient."""
+    total = np.zeros(field.shape[1:], np.float32)
+    for axis in range(3):
+        n = total.shape[axis]
+        if n < 2:
+            continue
+        before = [slice(None)] * 3
+        after = [slice(None)] * 3
+        before[axis], after[axis] = slice(0, n - 1), slice(1, n)
+        flow = field[axis][tuple(before)]
+        total[tuple(before)] += flow
+        total[tuple(after)] -= flow
+    return total
+
+
+def integrated(field: Volume, anchor: Volume, screen: float) -> Volume:
+    r"""The image u that minimises \(\sum |\nabla u - v|^2 + s (u - a)^2\), by one cosine transform there and back.
+
+    Args:
+        field: v, `(3, D, H, W)`.
+        anchor: a, `(D, H, W)`, which decides what gradients leave open.
+        screen: s > 0; over lengths far above \(2 \pi / \sqrt s\) samples u follows a.
+    """
+    right = screen * anchor - divergence(field)
+    coefficients = dctn(right, workers=threads(), overwrite_x=True)
+    eigenvalues = np.zeros(1, np.float32)
+    for axis, n in enumerate(anchor.shape):
+        shape = [-1 if i == axis else 1 for i in range(3)]
+        eigenvalues = eigenvalues + (2 - 2 * np.cos(np.pi * np.arange(n) / n)).astype(np.float32).reshape(shape)
+    coefficients /= eigenvalues + np.float32(screen)
+    solved: Volume = idctn(coefficients, workers=threads(), overwrite_x=True)
+    solved += np.float32(anchor.mean(dtype=np.float64) - solved.mean(dtype=np.float64))  # rounding, many times enlarged
+    return solved

@@ -1,0 +1,104 @@
+r"""Where the contrast of a source is its own: coarse gradients less what the other sources say of them.
+
+Registered images of one patient share most of their anatomy. What a reader looks for in each of them is the rest:
+oedema in FLAIR, an enhancing rim in T1 with contrast agent. The coarse gradient \(X_k\) of every source is therefore
+regressed on those of the others, robustly and over the whole head, and what is left,
+\(R_k = X_k - \sum_{j \ne k} \beta_{kj} X_j\), says where the source carries a contrast that no other explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+Field = NDArray[np.float32]
+"""A grey image or volume, or several of them stacked, in float32."""
+
+CELLS = 64
+"""Cells per side in which contrasts are compared: 1/64 of the field of view is the smallest lesion-like contrast."""
+
+REDUNDANT = 0.03
+"""Share of a contrast that counts although other sources explain it, so that twins do not cancel each other."""
+
+ROUNDS = 4
+
+
+def unexplained(sources: Sequence[Field], power: float = 2.0) -> Field:
+    """Weights (N, *space) of sum 1: the share of each source in the contrast of a region.
+
+    Args:
+        sources: N images or volumes `(*space)` of one scale of grey.
+        power: how decidedly the source with the most contrast of its own wins; 0 = all alike.
+    """
+    space = sources[0].shape
+    factors = [max(1, round(n / CELLS)) for n in space]
+    sigmas = [max(0.3, n / CELLS / f) for n, f in zip(space, factors, strict=True)]
+    cells = [gaussian_filter(averaged(source, factors), sigmas, mode="nearest") for source in sources]
+    gradients = np.stack([_gradient(cell) for cell in cells])
+    own = np.square(residuals(gradients)).sum(axis=1) + REDUNDANT * np.square(gradients).sum(axis=1)
+    energy = np.stack([gaussian_filter(e, [2 * s for s in sigmas], mode="nearest") for e in own])
+    energy += 1e-6 * energy.max() + 1e-20  # nobody leads where there is nothing
+    weights = (energy / energy.max(axis=0)) ** np.float32(power)
+    weights /= weights.sum(axis=0)
+    return np.stack([enlarged(weight, space) for weight in weights])
+
+
+def _gradient(x: Field) -> Field:
+    """Central differences `(D, *cells)`; 0 along sides of one cell."""
+    return np.stack([np.gradient(x, axis=axis) if n > 1 else np.zeros_like(x) for axis, n in enumerate(x.shape)])
+
+
+def residuals(gradients: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a robust linear fit of each source by the others leaves of (N, D, *cells)."""
+    count = len(gradients)
+    flat = gradients.reshape(count, -1).astype(np.float64)
+    left = np.empty_like(flat)
+    for k in range(count):
+        others = np.delete(flat, k, axis=0)
+        left[k] = flat[k] - _fit(flat[k], others) @ others
+    return left.reshape(gradients.shape).astype(np.float32)
+
+
+def _fit(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coefficients by reweighted least squares with Cauchy weights, ridge for sources that are alike."""
+    size = np.sqrt(np.square(others).sum(axis=0) + values**2)
+    counts = size > 0.02 * size.max()
+    y, a = values[counts], others[:, counts]
+    weights = np.ones_like(y)
+    fitted = np.zeros(len(a))
+    ridge = 1e-6 * max(float(np.square(a).sum()), 1e-30)
+    for _ in range(ROUNDS):
+        weighted = a * weights
+        fitted = np.linalg.solve(weighted @ a.T + ridge * np.eye(len(a)), weighted @ y)
+        left = np.abs(y - fitted @ a)
+        scale = 2 * float(np.median(left)) if left.size else 0.0
+        if scale == 0:
+            break
+        weights = 1 / (1 + np.square(left / scale))
+    return fitted
+
+
+def averaged(x: Field, factors: Sequence[int]) -> Field:
+    """Means over blocks of `factors` pixels, the last rows repeated where a side is no multiple."""
+    for axis, factor in enumerate(factors):
+        short = -x.shape[axis] % factor
+        if short:
+            x = np.concatenate([x, np.repeat(np.take(x, [-1], axis=axis), short, axis=axis)], axis=axis)
+        x = x.reshape(*x.shape[:axis], -1, factor, *x.shape[axis + 1 :]).mean(axis=axis + 1, dtype=np.float32)
+    return x
+
+
+def enlarged(x: Field, space: Sequence[int]) -> Field:
+    """`x` spread linearly over `space`, of as many cells per side as `averaged` makes."""
+    for axis, n in enumerate(space):
+        m = x.shape[axis]
+        if m == n:
+            continue
+        at = np.clip((np.arange(n) + 0.5) / -(-n // m) - 0.5, 0, m - 1)
+        low = np.minimum(at.astype(np.int64), max(m - 2, 0))
+        part = (at - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        x = np.take(x, low, axis=axis) * (1 - part) + np.take(x, np.minimum(low + 1, m - 1), axis=axis) * part
+    return x

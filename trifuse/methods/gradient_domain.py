@@ -1,0 +1,132 @@
+r"""Gradient-domain fusion of distinct contrasts, ours: lesions keep their contrast, every source its edges.
+
+For sources \(S_k\), brought nearer to one contrast (`_levelled`):
+
+1. \(w_k\): the share of source k in the contrasts of a region that the other sources do not explain
+   (`filters.unexplained`), to the power p.
+2. Large structures: \(A = \arg\min \sum |\nabla A - \sum_k w_k \nabla S_k|^2 + s_0 (A - \sum_k w_k S_k)^2\).
+3. Edges: \(v = \sum_k v_k \nabla S_k\), \(v_k \propto w_k e_k^q\), \(e_k\) the energy of the gradient within two
+   pixels: a source with an edge of its own is heard in it wherever another leads in the region.
+4. \(F = \arg\min \sum |\nabla F - v|^2 + s (F - A)^2\), by cosine transforms, exactly.
+5. Background stays what it is, and extremes that no source has are levelled (`filters.extremes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trifuse.core.random import Random
+from trifuse.filters.extremes import black_kept, without_specks
+from trifuse.filters.gradient_field import energy, integrated, mixed
+from trifuse.filters.unexplained import unexplained
+from trifuse.methods.base import Card, method
+
+Volumes = NDArray[np.float32]
+"""Sources `(N, D, H, W)`; a picture is a volume of one slice."""
+
+DRIFT = 1e-3
+"""s_0: over 200 pixels and more, large structures follow the mean of the sources weighted by w."""
+
+DETAIL = 5e-2
+"""s: over 30 pixels and more, the picture follows its large structures; below that, its edges."""
+
+GAIN = 1.05
+"""What averaging takes from gradients, made up for."""
+
+BACKGROUND = 0.08
+"""Grey level, as a share of the brightest, up to which all sources together are background."""
+
+EQUAL_AT, BRIGHT = 95, 99.5
+"""Percentiles of what is not background: by which contrasts are levelled, and which must not be clipped."""
+
+MOST_GAIN = 2.0
+FAINT = 1e-8
+"""Energy of gradients of 1e-4 of the grey range, below which no edge is told from noise."""
+
+
+@method
+@dataclass(frozen=True)
+class GradientDomain:
+    """One exact Poisson fusion of the contrasts that each source has for itself; pictures and volumes."""
+
+    card: ClassVar[Card] = Card(
+        name="gradient-domain",
+        title="Gradient-domain fusion of distinct contrasts",
+        summary=(
+            "Keeps a lesion's contrast from the source that alone shows it and edges from all: gradients weighted by "
+            "what other sources do not explain, integrated exactly; no training, 2D and true 3D."
+        ),
+        dims=frozenset({2, 3}),
+        notes=(
+            "Ours (docs/gradient-domain.md), in the line of Socolinsky and Wolff (2002), Perez et al. (2003) and "
+            "Piella (2009). Contrasts are compared in cells of 1/64 of the field of view, so that lesions from about "
+            "1/32 of it decide which source leads; smaller ones are kept as edges. Sources of low contrast are raised, "
+            "by the root of what they lack and at most twofold, so that grey levels are not those of any source: "
+            "read native units from the sources. The result is not clipped by more than 0.5 % of the head. Twins "
+            "(T1 and T1 with contrast agent) share the weight of what both show; where the lesion shows best in twins "
+            "and also, worse and with the other sign, in a third source, the third may lead (5 of 61 people). "
+            "power: how decidedly the leading source leads; 0 = all alike. edges: how decidedly the stronger edge "
+            "wins; 0 = edges come from the leading source alone, which keeps more of a lesion's contrast and loses "
+            "edges of the others. Volumes are fused as volumes, axes alike whatever their spacing."
+        ),
+    )
+    power: Annotated[float, Ge(0)] = field(default=2.5, metadata={"help": "how decidedly one source leads in a region"})
+    edges: Annotated[float, Ge(0)] = field(default=2.0, metadata={"help": "how decidedly the stronger edge wins"})
+
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+        """Fused `(B, 1, *space)`, values 0..1; see `Method.fuse`."""
+        pixels = [torch.nan_to_num(source.detach().float()).cpu().numpy()[:, 0] for source in sources]
+        fused = [self._fuse_one(np.stack(images)) for images in zip(*pixels, strict=True)]
+        return torch.from_numpy(np.stack(fused))[:, None].to(sources[0])
+
+    def _fuse_one(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One study `(N, *space)` -> `(*space)`."""
+        volumes = _levelled(images if images.ndim == 4 else images[:, None])
+        weights = unexplained(volumes.reshape(images.shape), self.power).reshape(volumes.shape)
+        large = integrated(mixed(volumes, weights), np.einsum("n...,n...->...", volumes, weights), DRIFT)
+        weights = _sharpened(weights, volumes, self.edges)
+        solved = integrated(mixed(volumes, weights), large, DETAIL)
+        clean = without_specks(black_kept(solved, volumes, BACKGROUND * float(volumes.max())), volumes)
+        return _shown(clean, volumes).reshape(images.shape[1:])
+
+
+def _levelled(volumes: Volumes) -> Volumes:
+    """Sources whose bright tissue is darker than the brightest source's, raised by the root of the ratio."""
+    bright = np.array([max(_percentile(volume, volume, EQUAL_AT), 1e-3) for volume in volumes])
+    gains = np.minimum(np.sqrt(bright.max() / bright), MOST_GAIN).astype(np.float32)
+    return volumes * gains[:, None, None, None]
+
+
+def _sharpened(weights: Volumes, volumes: Volumes, edges: float) -> Volumes:
+    """The weights times the energy of edges to a power, of sum 1 again."""
+    if edges == 0:
+        return weights
+    energies = np.stack([energy(volume) for volume in volumes])
+    energies += FAINT
+    energies /= energies.max(axis=0)
+    energies **= np.float32(edges)
+    energies *= weights
+    energies /= energies.sum(axis=0)
+    return energies
+
+
+def _shown(fused: NDArray[np.float32], volumes: Volumes) -> NDArray[np.float32]:
+    """The picture with its gain, less of it where bright tissue would be clipped; 0..1."""
+    white = _percentile(fused, volumes.max(axis=0), BRIGHT)
+    return np.clip(fused * min(GAIN, 1 / max(white, 1e-6)), 0, 1)
+
+
+def _percentile(values: NDArray[np.float32], tissue: NDArray[np.float32], percentile: float) -> float:
+    """Percentile of the values where `tissue` is more than background; of every n-th of very many."""
+    step = max(1, values.size // 2_000_000)
+    values, tissue = values.ravel()[::step], tissue.ravel()[::step]
+    inside = values[tissue > BACKGROUND * float(tissue.max())]
+    return float(np.percentile(inside, percentile)) if inside.size else 0.0
