@@ -70,7 +70,7 @@ def divergence(field: Volume) -> Volume:
     """Of `(3, D, H, W)`, by backward differences: the adjoint of the gradient."""
     total = np.zeros(field.shape[1:], np.float32)
     for axis in range(3):
-        n = total.shape[axis]
+        n: int = total.shape[axis]
         if n < 2:
             continue
         before = [slice(None)] * 3
@@ -92,11 +92,9 @@ def integrated(field: Volume, anchor: Volume, screen: float) -> Volume:
     """
     right = screen * anchor - divergence(field)
     coefficients = dctn(right, workers=threads(), overwrite_x=True)
-    eigenvalues = np.zeros(1, np.float32)
-    for axis, n in enumerate(anchor.shape):
-        shape = [-1 if i == axis else 1 for i in range(3)]
-        eigenvalues = eigenvalues + (2 - 2 * np.cos(np.pi * np.arange(n) / n)).astype(np.float32).reshape(shape)
-    coefficients /= eigenvalues + np.float32(screen)
+    deep, high, wide = (2 - 2 * np.cos(np.pi * np.arange(n) / n) for n in anchor.shape)
+    eigenvalues = deep[:, None, None] + high[:, None] + wide
+    np.divide(coefficients, (eigenvalues + screen).astype(np.float32), out=coefficients)
     solved: Volume = idctn(coefficients, workers=threads(), overwrite_x=True)
     solved += np.float32(anchor.mean(dtype=np.float64) - solved.mean(dtype=np.float64))  # rounding, many times enlarged
     return solved

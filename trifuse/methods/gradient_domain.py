@@ -90,7 +90,7 @@ class GradientDomain:
     def _fuse_one(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """One study `(N, *space)` -> `(*space)`."""
         volumes = _levelled(images if images.ndim == 4 else images[:, None])
-        weights = unexplained(volumes.reshape(images.shape), self.power).reshape(volumes.shape)
+        weights = unexplained(list(volumes.reshape(images.shape)), self.power).reshape(volumes.shape)
         large = integrated(mixed(volumes, weights), np.einsum("n...,n...->...", volumes, weights), DRIFT)
         weights = _sharpened(weights, volumes, self.edges)
         solved = integrated(mixed(volumes, weights), large, DETAIL)
@@ -102,7 +102,7 @@ def _levelled(volumes: Volumes) -> Volumes:
     """Sources whose bright tissue is darker than the brightest source's, raised by the root of the ratio."""
     bright = np.array([max(_percentile(volume, volume, EQUAL_AT), 1e-3) for volume in volumes])
     gains = np.minimum(np.sqrt(bright.max() / bright), MOST_GAIN).astype(np.float32)
-    return volumes * gains[:, None, None, None]
+    return np.asarray(volumes * gains[:, None, None, None])
 
 
 def _sharpened(weights: Volumes, volumes: Volumes, edges: float) -> Volumes:
@@ -121,7 +121,7 @@ def _sharpened(weights: Volumes, volumes: Volumes, edges: float) -> Volumes:
 def _shown(fused: NDArray[np.float32], volumes: Volumes) -> NDArray[np.float32]:
     """The picture with its gain, less of it where bright tissue would be clipped; 0..1."""
     white = _percentile(fused, volumes.max(axis=0), BRIGHT)
-    return np.clip(fused * min(GAIN, 1 / max(white, 1e-6)), 0, 1)
+    return np.asarray(np.clip(fused * min(GAIN, 1 / max(white, 1e-6)), 0, 1))
 
 
 def _percentile(values: NDArray[np.float32], tissue: NDArray[np.float32], percentile: float) -> float:
