@@ -22,7 +22,7 @@ Plane = NDArray[np.float64]
 def fused(*sources: NDArray[np.floating], **options: float) -> NDArray[np.float32]:
     tensors = [torch.from_numpy(source[None, None].astype(np.float32)) for source in sources]
     result = GradientDomain(**options).fuse(tensors, scale=1, random=Random(0))
-    picture: NDArray[np.float32] = result[0, 0].numpy()
+    picture: NDArray[np.float32] = result.mean[0, 0].numpy()
     return picture
 
 

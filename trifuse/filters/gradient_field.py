@@ -95,6 +95,6 @@ def integrated(field: Volume, anchor: Volume, screen: float) -> Volume:
     deep, high, wide = (2 - 2 * np.cos(np.pi * np.arange(n) / n) for n in anchor.shape)
     eigenvalues = deep[:, None, None] + high[:, None] + wide
     np.divide(coefficients, (eigenvalues + screen).astype(np.float32), out=coefficients)
-    solved: Volume = idctn(coefficients, workers=threads(), overwrite_x=True)
+    solved = np.asarray(idctn(coefficients, workers=threads(), overwrite_x=True), np.float32)
     solved += np.float32(anchor.mean(dtype=np.float64) - solved.mean(dtype=np.float64))  # rounding, many times enlarged
     return solved

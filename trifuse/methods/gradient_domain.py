@@ -27,7 +27,7 @@ from trifuse.core.random import Random
 from trifuse.filters.extremes import black_kept, without_specks
 from trifuse.filters.gradient_field import energy, integrated, mixed
 from trifuse.filters.unexplained import unexplained
-from trifuse.methods.base import Card, method
+from trifuse.methods.base import Card, Estimate, method
 
 Volumes = NDArray[np.float32]
 """Sources `(N, D, H, W)`; a picture is a volume of one slice."""
@@ -81,11 +81,11 @@ class GradientDomain:
     power: Annotated[float, Ge(0)] = field(default=2.5, metadata={"help": "how decidedly one source leads in a region"})
     edges: Annotated[float, Ge(0)] = field(default=2.0, metadata={"help": "how decidedly the stronger edge wins"})
 
-    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Tensor:
+    def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fused `(B, 1, *space)`, values 0..1; see `Method.fuse`."""
         pixels = [torch.nan_to_num(source.detach().float()).cpu().numpy()[:, 0] for source in sources]
         fused = [self._fuse_one(np.stack(images)) for images in zip(*pixels, strict=True)]
-        return torch.from_numpy(np.stack(fused))[:, None].to(sources[0])
+        return Estimate(torch.from_numpy(np.stack(fused))[:, None].to(sources[0]))
 
     def _fuse_one(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """One study `(N, *space)` -> `(*space)`."""
