@@ -185,4 +185,4 @@ def test_training_steps(path: Path) -> None:
                 assert_close(norm.item(), golden[f"phase{stage}_grad_norm"][step, index], rtol=50 * STEPS)
                 optimisers[index].step()
     with torch.no_grad():
-        assert_close(net([visible, infrared], visible), golden["final_output"], atol=STEPS)
+        assert_close(net([visible, infrared], visible), golden["final_output"], atol=5 * STEPS)
