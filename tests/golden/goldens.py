@@ -10,6 +10,7 @@ all fails: `check_topic` in each test file sees to it.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,11 @@ def each(topic: str, *kinds: str, suffix: str = ".npz", holding: str = "") -> py
     """Parametrises `path` over the golden files of a kind; skips with the reason where there are none.
 
     Args:
-        holding: key, or end of a key, that a file must hold to be a test.
+        holding: pattern of a key that a file must hold to be a test.
     """
     found = files(topic, *kinds, suffix=suffix)
     if holding:
-        found = [path for path in found if any(key.endswith(holding) for key in np.load(path).files)]
+        found = [path for path in found if any(re.search(holding, key) for key in np.load(path).files)]
     if found:
         return pytest.mark.parametrize("path", found, ids=lambda p: p.name)
     what = f"{'/'.join(kinds)}*{f' with {holding}' if holding else ''}"

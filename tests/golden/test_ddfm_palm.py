@@ -49,7 +49,7 @@ def test_published_pictures_need_no_network(data: Path, name: str) -> None:
     check_picture(levels(trifuse.fuse(sources, "ddfm-palm", options=options)), published)
 
 
-@goldens.each("ddfm", KIND)
+@goldens.each("ddfm", "tiny_ddfm", holding="^palm_x2$")
 def test_result_of_the_chain_without_its_network(path: Path) -> None:
     golden = np.load(path)
     checkpoint = str(goldens.fixed("palm", "dncnn_s25.npz"))
@@ -60,7 +60,7 @@ def test_result_of_the_chain_without_its_network(path: Path) -> None:
 
 
 @torch.inference_mode()
-@goldens.each("ddfm", KIND)
+@goldens.each("ddfm", "tiny_ddfm", holding="^palm_x2$")
 def test_chain(path: Path) -> None:
     """Every stored state of the chain with the tiny network, each from the stored state before it.
 

@@ -80,7 +80,7 @@ def check_pair(golden: np.lib.npyio.NpzFile, mode: str, net: DILRAN) -> None:
 
 
 @torch.inference_mode()
-@each("dilran", "pair_", holding="_SFNN")
+@each("dilran", "pair_", holding="_SFNN$")
 def test_method(path: Path, weights: str) -> None:
     golden = np.load(path)
     for mode, variant in (("batchstats", "reference"), ("evalmode", "corrected")):

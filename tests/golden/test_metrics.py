@@ -245,7 +245,7 @@ def test_every_value_of_the_file(path: Path) -> None:
     assert [line for line in wrong if line] == []
 
 
-@each("metrics", "fmi_", holding="F_wavelet")
+@each("metrics", "fmi_", holding="^F_wavelet$")
 def test_wavelet_features(path: Path) -> None:
     with np.load(path) as archive:
         arrays = {name: archive[name] for name in archive.files}

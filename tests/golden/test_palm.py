@@ -204,7 +204,7 @@ def _raw(golden: Golden, *names: str) -> list[NDArray[np.float64]]:
     return [golden[name].astype(np.float64) for name in names]
 
 
-@goldens.each("palm", "palm_data1_crop")
+@goldens.each("palm", "palm_data", holding=r"^(py|ml)_t\d\d_")
 def test_crop(path: Path, network: dncnn.DnCNN) -> None:
     golden = np.load(path)
     mri, us = _raw(golden, "irm", "us")
@@ -223,7 +223,7 @@ def test_crop(path: Path, network: dncnn.DnCNN) -> None:
         check_run(run, golden, 1e-5)
 
 
-@goldens.each("palm", "palm_data3")
+@goldens.each("palm", "palm_data", holding=r"^d\d_(py|ml)_x2")
 def test_equal_and_halved_grids(path: Path, network: dncnn.DnCNN) -> None:
     golden = np.load(path)
     mri, us = _raw(golden, "irm", "us")
@@ -245,7 +245,7 @@ def test_equal_and_halved_grids(path: Path, network: dncnn.DnCNN) -> None:
         check_run(run, golden, 1e-5)
 
 
-@goldens.each("palm", "palm_data1_png")
+@goldens.each("palm", "palm_data", holding="^irm_png$")
 def test_published_pictures(path: Path, checkpoint: Path) -> None:
     """8-bit pictures through the method, then what the program does with the result before it writes it."""
     golden = np.load(path)
@@ -281,7 +281,7 @@ def _written(fused: NDArray[np.float64], size: tuple[int, ...]) -> NDArray[np.ui
     return ((resized - resized.min()) / (resized.max() - resized.min()) * 255).astype(np.uint8)
 
 
-@goldens.each("palm", "palm_data1_png")
+@goldens.each("palm", "palm_data", holding="^irm_png$")
 def test_public_call_on_pictures(path: Path, checkpoint: Path) -> None:
     """fuse() takes the two sizes as they are and finds the 8-bit levels again."""
     golden = np.load(path)
