@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -211,6 +212,31 @@ def test_metrics_are_listed_and_explained() -> None:
         assert word in shown
     assert "ssim@evaluator" in trifuse("metrics", "cddfuse").stdout
     assert "did you mean" in trifuse("metrics", "vief", code=2).stderr
+
+
+def test_folders_of_results_want_folders_of_sources(pictures: list[Path], tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    pictures[0].rename(results / "a.png")
+    for others in ([pictures[1]], [pictures[1], results]):
+        given = [word for other in others for word in ("-s", other)]
+        assert "is a file, and" in trifuse("evaluate", results, *given, "-m", "en", code=2).stderr
+
+
+@pytest.mark.parametrize("width", [50, 80, 140])
+def test_a_table_breaks_no_number(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trifuse.cli.common import table
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = ["case", *(f"metric{k}" for k in range(14))]
+    values = [f"{1234.5678 + k:.4f}" for k in range(14)]
+    table("", columns, [["patient-1", *values]])
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert all(value in printed for value in (*values, *columns))
+    assert max(map(len, printed.splitlines())) <= width
 
 
 def test_a_folder_of_results_is_evaluated(tmp_path: Path) -> None:

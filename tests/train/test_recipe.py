@@ -73,3 +73,13 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
     assert rates[9:81] == [1.0] * 72
     assert rates[81:] == sorted(rates[81:], reverse=True)
     assert rates[-1] == pytest.approx(0.05)
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "name: x\ndata: {kind: tables, tables: [$NOWHERE_1/t.csv]}\nmodel: {task: dilran}\nschedule: {steps: 1}\n"
+    (tmp_path / "r.yaml").write_text(text)
+    monkeypatch.delenv("NOWHERE_1", raising=False)
+    with pytest.raises(InputError, match=r"uses the variable \$NOWHERE_1, which is not set"):
+        load(tmp_path / "r.yaml")
+    monkeypatch.setenv("NOWHERE_1", "/somewhere")
+    assert str(load(tmp_path / "r.yaml").data.tables[0]) == "/somewhere/t.csv"  # type: ignore[union-attr]

@@ -90,3 +90,20 @@ def test_every_loader_notices_a_changed_file(tmp_path: Path) -> None:
         options = {"dictionary": str(tmp_path / "dictionary.npz")}
         fused.append(trifuse.fuse(pair, "ctsr", options=options).image.pixels)
     assert not np.array_equal(*fused)
+
+
+def test_what_a_foreign_file_raises_is_one_line(file: Path) -> None:
+    def stumbles(path: Path) -> None:
+        raise KeyError("first\nsecond")
+
+    with pytest.raises(WeightsError) as error:
+        kept(stumbles, file)
+    assert "\n" not in str(error.value)
+    assert file.name in str(error.value)
+
+
+def test_a_classifier_is_no_prior(tmp_path: Path) -> None:
+    state = {"time_embed.0.weight": torch.zeros(32, 8), "input_blocks.0.0.weight": torch.zeros(8, 3, 3, 3)}
+    torch.save(state | {"out.0.weight": torch.zeros(8)}, tmp_path / "classifier.pt")
+    with pytest.raises(WeightsError, match="lacks output_blocks"):
+        trifuse.fuse([np.zeros((40, 40))] * 2, "ddfm", options={"prior": str(tmp_path / "classifier.pt")})

@@ -103,20 +103,41 @@ def _plain(data: Any) -> Any:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout, as wide as the terminal allows; plain text where output is not a terminal."""
+    """A table on stdout; plain text where output is not a terminal.
+
+    Columns that the terminal cannot hold follow in blocks below, each with the first column before them, so that no
+    number is broken.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*row)
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    console.print(drawn)
+    numeric = len(columns) > 3 and all(len(row) == len(columns) for row in rows)
+    for block in _blocks(columns, rows, console.width) if numeric else [list(range(len(columns)))]:
+        drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        for column in block:
+            drawn.add_column(columns[column], overflow="fold")
+        for row in rows:
+            drawn.add_row(*([row[column] for column in block] if numeric else row))
+        console.print(drawn)
+
+
+def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Which columns are shown together: as many as fit, the first in every block."""
+    needed = [max(len(columns[k]), *(len(row[k]) for row in rows), 0) + 3 for k in range(len(columns))]
+    first = min(needed[0], width // 3)
+    blocks: list[list[int]] = []
+    room = 0
+    for column in range(1, len(columns)):
+        if not blocks or needed[column] > room:
+            blocks.append([0])
+            room = width - first
+        blocks[-1].append(column)
+        room -= needed[column]
+    return blocks
 
 
 def listed(columns: Sequence[str], rows: Sequence[Sequence[str]], origins: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ def evaluate(
 
       trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
-    from trifuse.core.errors import OptionError
+    from trifuse.core.errors import InputError, OptionError, one_line
     from trifuse.metrics.presets import PRESETS
 
     if not source and reference is None and metrics in PRESETS:
@@ -59,6 +59,12 @@ def evaluate(
             "nothing to compare with; give --source or --reference, or name metrics that need none: en,sd,ag"
         )
     names = metrics if "," not in metrics else [name.strip() for name in metrics.split(",") if name.strip()]
+    if fused.is_dir() and _holds_pictures(fused):
+        single = next((path for path in [*(source or []), *([reference] if reference else [])] if path.is_file()), None)
+        if single is not None:
+            raise InputError(
+                f"{one_line(single)}: is a file, and {one_line(fused)} a folder of results; give folders for all"
+            )
     chosen = bool(frame or series)
     if fused.is_dir() and all(path.is_dir() for path in source or []) and not chosen:
         _folder(fused, source or [], reference, names, colour, workers, window or [], json)
@@ -79,6 +85,14 @@ def evaluate(
         answer(scores)
     else:
         table("", ["metric", "value"], [[name, f"{value:.6g}"] for name, value in scores.items()])
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether a folder holds results, one file each, and no DICOM series."""
+    from trifuse.io import formats
+
+    ends = tuple(suffix for suffix in formats.suffixes() if suffix != ".dcm")
+    return any(path.name.lower().endswith(ends) for path in folder.iterdir() if path.is_file())
 
 
 def _folder(

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from trifuse.core.errors import OptionError
 from trifuse.core.random import Random
+from trifuse.methods import ranges
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -162,6 +163,7 @@ def method(cls: M) -> M:
         raise TypeError(f"{cls.__name__} must be a dataclass with a class attribute `card`")
     if not callable(getattr(cls, "fuse", None)):
         raise TypeError(f"{cls.__name__} has no method `fuse`")
+    ranges.checked(cls)
     return cls
 
 
@@ -185,16 +187,21 @@ class Option(NamedTuple):
 def options_of(cls: type[Method]) -> list[Option]:
     """The options of a method, read from the fields of its dataclass (`metadata={"help": ...}`)."""
     return [
-        Option(field.name, str(field.type), field.default, str(field.metadata.get("help", "")))
+        Option(field.name, str(field.type), field.default, _help(field))
         for field in dataclasses.fields(cls)  # type: ignore[arg-type]
     ]
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    wanted = ranges.range_of(field)
+    return str(field.metadata.get("help", "")) + ("" if wanted == ranges.ANY else f" ({wanted})")
 
 
 def configure(cls: type[Method], options: Mapping[str, Any]) -> Method:
     """An instance of a method with the given options; strings are converted to the fields' types.
 
     Raises:
-        OptionError: if an option does not exist or has no such value; the message names those that do.
+        OptionError: if an option does not exist or has no such value; the message names those that do, or the range.
     """
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in options:
@@ -202,8 +209,10 @@ def configure(cls: type[Method], options: Mapping[str, Any]) -> Method:
             offered = ", ".join(known) if known else "none"
             raise OptionError(f"method {cls.card.name} has no option {name!r}; it has: {offered}")
     try:
-        return TypeAdapter(cls).validate_python(dict(options))
+        made = TypeAdapter(cls).validate_python(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise OptionError(f"method {cls.card.name}, option {where}: {first['msg']} (got {first['input']!r})") from None
+    ranges.check(made, cls.card.name)
+    return made

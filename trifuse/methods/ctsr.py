@@ -16,11 +16,12 @@ from torch import Tensor
 
 from trifuse import weights
 from trifuse.core import colour
-from trifuse.core.errors import WeightsError
+from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.levels import levels, single
 from trifuse.core.progress import track
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 if TYPE_CHECKING:
     from trifuse.filters.sparse_coding import Dictionary, FusedTexture
@@ -66,11 +67,11 @@ class CTSR:
     )
 
     dictionary: str = field(default="dct", metadata={"help": "dct, or the path of a .npz or .mat dictionary"})
-    sigma_space: float = field(default=3.0, metadata={"help": "scale of what counts as texture, in pixels"})
-    sigma_range: float = field(default=0.05, metadata={"help": "contrast of the edges that cartoons keep, of 0..1"})
-    overlap: int = field(default=6, metadata={"help": "pixels shared by neighbouring patches"})
-    epsilon: float = field(default=0.01, metadata={"help": "largest 2-norm of the error of a coded patch"})
-    threshold: float = field(default=9e-5, metadata={"help": "difference of cartoons up to which sharpness decides"})
+    sigma_space: float = option(3.0, "scale of what counts as texture, in pixels", above=0)
+    sigma_range: float = option(0.05, "contrast of the edges that cartoons keep, of 0..1", above=0)
+    overlap: int = option(6, "pixels shared by neighbouring patches", at_least=0)
+    epsilon: float = option(0.01, "largest 2-norm of the error of a coded patch", at_least=0)
+    threshold: float = option(9e-5, "difference of cartoons up to which sharpness decides", at_least=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Greys first, coloured sources last; see `Method.fuse`."""
@@ -88,6 +89,10 @@ class CTSR:
 
     def _folded(self, layers: list[Tensor]) -> NDArray[np.float64]:
         dictionary = load_dictionary(self.dictionary)
+        if self.overlap >= dictionary.side:
+            raise OptionError(
+                f"method ctsr, option overlap: {self.overlap} leaves no step; give 0 to {dictionary.side - 1}"
+            )
         if min(layers[0].shape) < dictionary.side:
             warnings.warn(
                 f"ctsr: sides below {dictionary.side} pixels hold no patch; textures are averaged", stacklevel=2

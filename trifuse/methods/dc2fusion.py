@@ -17,6 +17,7 @@ from torch import Tensor
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 from trifuse.nets import dc2fusion, dc2fusion_corrected
 from trifuse.nets.sliding import positions, windowed
 from trifuse.nets.state import trained
@@ -64,7 +65,7 @@ class DC2Fusion:
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})
     variant: Variant = field(default="corrected", metadata={"help": "the paper's network, or the authors' program"})
     strategy: Strategy = field(default="l1nw", metadata={"help": "fusion rule (reference only)"})
-    window: int = field(default=0, metadata={"help": "side of the windows in voxels; 0: one pass up to 160^3 voxels"})
+    window: int = option(0, "side of the windows in voxels; 0: one pass up to 160^3 voxels", at_least=0)
 
     def __post_init__(self) -> None:
         period = PERIOD[self.variant]

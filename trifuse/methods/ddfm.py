@@ -22,6 +22,7 @@ from trifuse.filters.laplace_em import Splitting, laplace_step, published_step
 from trifuse.filters.source_mixture import mixture_fit
 from trifuse.filters.tissue_noise import tissue_noise
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 STEPS, PUBLISHED_STEPS = 2, 100
 """Reverse steps of the two variants."""
@@ -81,16 +82,15 @@ class DDFM:
     variant: Literal["corrected", "reference"] = field(
         default="corrected", metadata={"help": "reference: as the published program, for two sources"}
     )
-    steps: int | None = field(default=None, metadata={"help": f"reverse steps; {STEPS}, reference: {PUBLISHED_STEPS}"})
+    steps: int | None = option(None, f"reverse steps; {STEPS}, reference: {PUBLISHED_STEPS}", at_least=1)
     sampler: str = field(
         default="ddim",
         metadata={"help": f"how corrected walks: {', '.join(SAMPLERS)}; ancestral for every draw of --samples"},
     )
-    noise: float | None = field(
-        default=None,
-        metadata={"help": "of the sources, 0..1, for corrected; estimated from each unless given; 0: no prior"},
+    noise: float | None = option(
+        None, "of the sources, for corrected; estimated from each unless given; 0: no prior", at_least=0
     )
-    trust: float = field(default=30.0, metadata={"help": "of the prior against the noisy sources, above 0"})
+    trust: float = option(30.0, "of the prior against the noisy sources, above 0", above=0)
 
     def __post_init__(self) -> None:
         SAMPLERS.get(self.sampler)
@@ -102,7 +102,6 @@ class DDFM:
             OptionError: if an option is out of range, or `reference` is asked to fuse other than two sources.
             WeightsError: if there are no weights, or they are of another network.
         """
-        self._check()
         if self.variant == "reference":
             return Estimate(self._published([2 * source.float() - 1 for source in sources], random), stretch=stretched)
         return Estimate(self._corrected(sources, random, SAMPLERS.get(self.sampler)))
@@ -112,7 +111,6 @@ class DDFM:
 
         Draw i has the seed `random.seed + i`. The estimate of `reference` is the mean of its draws.
         """
-        self._check()
         seeds = [Random(random.seed + index) for index in range(count)]
         if self.variant == "reference":
             drawn = [self.fuse(sources, scale=scale, random=seed).picture for seed in track(seeds, "draws")]
@@ -121,10 +119,6 @@ class DDFM:
         sampler = SAMPLERS.get("ancestral")
         pictures = torch.stack([self._corrected(sources, seed, sampler) for seed in track(seeds, "draws")])
         return Estimate(self._corrected(sources, random, SAMPLERS.get(self.sampler)), pictures.std(dim=0))
-
-    def _check(self) -> None:
-        if self.trust <= 0 or (self.noise or 0) < 0 or (self.steps is not None and self.steps < 1):
-            raise OptionError("method ddfm: trust must be above 0, noise 0 or more, steps 1 or more")
 
     def _corrected(self, sources: Sequence[Tensor], random: Random, sampler: Sampler) -> Tensor:
         given = torch.stack([source.float() for source in sources])

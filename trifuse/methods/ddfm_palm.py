@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.colour import LUMA
-from trifuse.core.errors import InputError, OptionError, WeightsError
+from trifuse.core.errors import InputError, WeightsError
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, prior_like
@@ -23,6 +23,7 @@ from trifuse.filters.palm import Array
 from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.methods.palm import PALM
+from trifuse.methods.ranges import option
 
 NOTES = """
 Two sources of one field of view: the MRI first, then the ultrasound, on equal grids or the MRI coarser by a whole
@@ -83,16 +84,15 @@ class DDFMPALM:
         default=OURS,
         metadata={"help": "diffusion prior: a name in the catalogue, a file (own, or guided diffusion's), or none"},
     )
-    steps: int | None = field(default=None, metadata={"help": "reverse steps; 4 (reference: 200) unless given"})
+    steps: int | None = option(None, "reverse steps; 4 (reference: 200) unless given", at_least=1)
     sampler: str = field(default="ddim", metadata={"help": f"how `corrected` takes the steps: {', '.join(SAMPLERS)}"})
-    trust: float = field(default=1.0, metadata={"help": "of the prior against the sensors, in `corrected`"})
-    noise: float = field(default=0.35, metadata={"help": "noise at which `corrected` begins (values -1..1)"})
+    trust: float = option(1.0, "of the prior against the sensors, in `corrected`", at_least=0)
+    noise: float = option(0.35, "noise at which `corrected` begins (values -1..1)", above=0)
     denoiser: str = field(
         default="small", metadata={"help": "of the ultrasound: small (ours), none, or the path of a DnCNN checkpoint"}
     )
-    palm_iterations: int | None = field(
-        default=None,
-        metadata={"help": "outer iterations of PALM before the chain (10), or per step of `reference` (1)"},
+    palm_iterations: int | None = option(
+        None, "iterations of PALM before the chain (10), or per step of `reference` (1)", at_least=1
     )
 
     def __post_init__(self) -> None:
@@ -105,7 +105,6 @@ class DDFMPALM:
             OptionError: if a number is out of range.
             WeightsError: if weights are absent, or are no prior.
         """
-        self._check()
         if self.variant == "reference":
             return Estimate(self._published(sources, random), stretch=written)
         mri, us = sorted(sources, key=lambda source: source.shape[2])
@@ -115,12 +114,6 @@ class DDFMPALM:
             for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
         ]
         return Estimate(torch.from_numpy(np.stack(images))[:, None].to(sources[0]))
-
-    def _check(self) -> None:
-        if self.steps is not None and self.steps < 1:
-            raise OptionError(f"method ddfm-palm: {self.steps} reverse steps make no picture; give 1 or more")
-        if not (self.trust >= 0 and self.noise > 0):
-            raise OptionError("method ddfm-palm: trust must be 0 or more, noise more than 0")
 
     def _corrected(
         self, mri: Array, us: Array, prior: OwnPrior | ADMPrior | None, random: Random, device: torch.device

@@ -14,6 +14,7 @@ from torch import Tensor
 from trifuse.core.errors import OptionError
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 NOTES = """
 The levels are as many as asked for, or as the image allows if it is small. Any number of sources: details are
@@ -40,7 +41,7 @@ class DWT:
     )
 
     wavelet: str = field(default="db2", metadata={"help": "name of a discrete wavelet of PyWavelets"})
-    levels: int = field(default=4, metadata={"help": "decomposition levels, at most"})
+    levels: int = option(4, "decomposition levels, at most", at_least=1)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Any number of sources at once; see `Method.fuse`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 Array = NDArray[np.float64]
 
@@ -42,11 +43,11 @@ class GuidedFilter:
         notes=NOTES.strip(),
     )
 
-    average: int = field(default=31, metadata={"help": "side of the mean filter that makes the base layer, in pixels"})
-    base_radius: int = field(default=45, metadata={"help": "radius of the guided filter for base weights"})
-    base_epsilon: float = field(default=0.3, metadata={"help": "its regularisation"})
-    detail_radius: int = field(default=7, metadata={"help": "radius of the guided filter for detail weights"})
-    detail_epsilon: float = field(default=1e-6, metadata={"help": "its regularisation"})
+    average: int = option(31, "side of the mean filter that makes the base layer, in pixels", at_least=1)
+    base_radius: int = option(45, "radius of the guided filter for base weights", at_least=1)
+    base_epsilon: float = option(0.3, "its regularisation", above=0)
+    detail_radius: int = option(7, "radius of the guided filter for detail weights", at_least=1)
+    detail_epsilon: float = option(1e-6, "its regularisation", above=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Any number of sources at once; see `Method.fuse`."""

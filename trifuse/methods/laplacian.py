@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Burt and Adelson's generating kernel with a = 0.375."""
@@ -72,7 +72,7 @@ class Laplacian:
             "levels is the most; an image whose side shrinks to one pixel gets fewer."
         ),
     )
-    levels: Annotated[int, Ge(1)] = field(default=4, metadata={"help": "number of detail levels, 1 and more"})
+    levels: int = option(4, "number of detail levels", at_least=1)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fused `(B, 1, H, W)`, not clipped; see `Method.fuse`."""

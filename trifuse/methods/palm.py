@@ -16,6 +16,7 @@ from trifuse import weights
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 if TYPE_CHECKING:
     from trifuse.filters.palm import Pair, Solution, Weights
@@ -60,20 +61,19 @@ class PALM:
     variant: Literal["corrected", "py", "ml"] = field(
         default="corrected", metadata={"help": "corrected, or the Python (py) or MATLAB (ml) program to the last digit"}
     )
-    iterations: int = field(default=10, metadata={"help": "most outer iterations"})
-    tolerance: float = field(default=1e-3, metadata={"help": "relative change at which `corrected` stops"})
+    iterations: int = option(10, "most outer iterations", at_least=1)
+    tolerance: float = option(1e-3, "relative change at which `corrected` stops", at_least=0)
     denoiser: str = field(default="small", metadata={"help": "small (ours), none, or the path of a DnCNN checkpoint"})
-    denoised_share: float = field(
-        default=0.3,
-        metadata={"help": "share of the denoised ultrasound in what `corrected` stays near; the rest is raw"},
+    denoised_share: float = option(
+        0.3, "of the denoised ultrasound in what `corrected` stays near; the rest is raw", at_least=0, at_most=1
     )
     normalisation: Literal["auto", "norm", "max"] = field(
         default="auto", metadata={"help": "scale on which py and ml fit the link; auto: max at ratio 1, else norm"}
     )
-    tau1: float | None = field(default=None, metadata={"help": "prior of the super-resolved MRI"})
-    tau2: float | None = field(default=None, metadata={"help": "fidelity to the ultrasound"})
-    tau3: float | None = field(default=None, metadata={"help": "smoothness of the result"})
-    tau4: float | None = field(default=None, metadata={"help": "coupling of the result to the MRI"})
+    tau1: float | None = option(None, "prior of the super-resolved MRI", at_least=0)
+    tau2: float | None = option(None, "fidelity to the ultrasound", at_least=0)
+    tau3: float | None = option(None, "smoothness of the result", at_least=0)
+    tau4: float | None = option(None, "coupling of the result to the MRI", at_least=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """The fused ultrasound on the finer grid; see `Method.fuse`."""

@@ -18,6 +18,7 @@ from trifuse.diffusion.conditions import enlarged, to_display
 from trifuse.diffusion.model import Model, Walk, load
 from trifuse.diffusion.samplers import SAMPLERS
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 Condition = Callable[[Sequence[Tensor], int, Random], Tensor]
 """From three sources (values 0..1), scale and randomness to a condition `(B, C, H, W)` with values -1..1."""
@@ -58,7 +59,7 @@ class TFSDiff:
     weights: str | None = field(
         default=None, metadata={"help": "checkpoint: a name in the catalogue or a file, official or own"}
     )
-    steps: int | None = field(default=None, metadata={"help": "sampling steps; as the weights want unless given"})
+    steps: int | None = option(None, "sampling steps; as the weights want unless given", at_least=1)
     sampler: str | None = field(
         default=None,
         metadata={"help": f"how the steps are taken: {', '.join(SAMPLERS)}; as the weights want unless given"},
@@ -69,9 +70,7 @@ class TFSDiff:
     variant: Literal["corrected", "reference"] = field(
         default="corrected", metadata={"help": "reference: all steps of the ancestral sampler, as published"}
     )
-    norm_groups: int | None = field(
-        default=None, metadata={"help": "groups of the normalisations, for checkpoints that have not 32"}
-    )
+    norm_groups: int | None = option(None, "groups of the normalisations, for checkpoints that have not 32", at_least=1)
 
     def __post_init__(self) -> None:
         if self.sampler is not None:

@@ -182,6 +182,8 @@ def config_of(state: Mapping[str, Tensor], head_channels: int = 64) -> ADMConfig
     """
     if "time_embed.0.weight" not in state or "input_blocks.0.0.weight" not in state:
         raise WeightsError("no checkpoint of a guided-diffusion U-Net: it lacks time_embed or input_blocks")
+    if not any(re.match(r"output_blocks\.\d+\.", key) for key in state):
+        raise WeightsError("no checkpoint of a guided-diffusion U-Net: it lacks output_blocks (a classifier's?)")
     channels = state["time_embed.0.weight"].shape[1]
     stages = 1 + max(int(match[1]) for key in state if (match := re.match(r"output_blocks\.(\d+)\.", key)))
     doubling = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
-from trifuse.core.errors import WeightsError
+from trifuse.core.errors import TrifuseError, WeightsError, brief
 
 T = TypeVar("T")
 
@@ -28,23 +28,33 @@ def kept(make: Callable[..., T], path: str | Path, *options: Hashable) -> T:
         options: further arguments that decide what is made.
 
     Raises:
-        WeightsError: if there is no such file, and whatever `make` raises.
+        WeightsError: if there is no such file, or it is foreign: whatever `make` stumbles over is told in one line.
     """
-    import torch
-
     path = Path(path)
     key = (make, path.absolute(), *options)
     with _LOCK:
         now = stamp(path)
         known = _CACHE.pop(key, None)
         if known is None or known[0] != now:
-            with torch.inference_mode(False):
-                known = now, make(path, *options)
+            known = now, _made(make, path, options)
         _CACHE[key] = known
         while len(_CACHE) > MOST:
             _CACHE.popitem(last=False)
     found: T = known[1]
     return found
+
+
+def _made(make: Callable[..., T], path: Path, options: tuple[Hashable, ...]) -> T:
+    import torch
+
+    try:
+        with torch.inference_mode(False):
+            return make(path, *options)
+    except (TrifuseError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a foreign file breaks expectations in ways of its own
+        reason = f"{type(error).__name__}: {brief(error)}"
+        raise WeightsError(f"{path}: is no such file as is wanted here ({reason}); give another") from error
 
 
 def stamp(path: Path) -> tuple[int, int]:
