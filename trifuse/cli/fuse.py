@@ -47,7 +47,10 @@ def fuse(
     units: Units = "native",
     keep_patient: Annotated[
         Path | None,
-        typer.Option(help="DICOM output: file or folder whose patient and study it joins; anonymous otherwise."),
+        typer.Option(
+            help="DICOM output: file or folder whose patient and study it joins, with references to the sources; a "
+            "note says what is kept. Anonymous otherwise."
+        ),
     ] = None,
     bits: Annotated[
         int | None,
@@ -86,6 +89,7 @@ def fuse(
     from trifuse import fusion, report
     from trifuse.core.window import shown
     from trifuse.fusion import saving
+    from trifuse.io.dicom.derived import kept
     from trifuse.io.many import read_all
     from trifuse.report import cine
 
@@ -98,6 +102,8 @@ def fuse(
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
         fused = fusion.fuse(read, method, run=run.changed(options=options))
+    if keep_patient is not None:
+        fused.provenance["notes"].append(f"kept from --keep-patient: {', '.join(kept(keep_patient, fused.image))}")
     written = saving.write(fused, output, keep_patient, cast("Bits | None", bits))
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)

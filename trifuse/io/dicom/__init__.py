@@ -1,7 +1,7 @@
 """DICOM: single files, series folders, multi-frame and enhanced objects; derived objects to write.
 
-pydicom reads, highdicom judges whether slices form a volume. `read_file` and `read_folder` give native values
-(HU, SUV, Bq/ml, grey levels) as the headers rescale them; `write` makes a new object.
+pydicom reads. `read_file` and `read_folder` give native values (HU, SUV, Bq/ml, grey levels) as the headers rescale
+them; `write` makes a new object.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from trifuse.core.image import Image
-from trifuse.io.dicom.derived import write
 from trifuse.io.dicom.exported import write_series
+from trifuse.io.dicom.output import write
 from trifuse.io.dicom.series import read_file, read_folder
 from trifuse.io.formats import Format, Output
 from trifuse.io.sniff import begins_as_dicom

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError
-from trifuse.io.dicom import header as headers
+from trifuse.io.dicom.values import rescaled
 from trifuse.io.request import Request
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def native_values(stored: NDArray[Any], dataset: Dataset, header: Dataset) -> ND
     if header.get("PhotometricInterpretation") == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)[..., :3]
     elif stored.ndim == 2:
-        values, padding = headers.rescaled(stored, header)[None], _padding(stored, header)
+        values, padding = rescaled(stored, header)[None], _padding(stored, header)
         return values if padding is None else np.ma.MaskedArray(values, padding[None])
     return np.moveaxis(stored, -1, 0)
 

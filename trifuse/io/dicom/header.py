@@ -15,6 +15,7 @@ from trifuse.core.lineage import Instance, Lineage
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom.kinds import is_projection
 from trifuse.io.dicom.units import real_world, value_units
+from trifuse.io.dicom.values import first_number, narrowed, without_padding
 from trifuse.io.display import grey_if_equal, scan_window
 from trifuse.io.request import Request
 
@@ -280,7 +281,7 @@ def modality(header: Dataset, request: Request) -> Modality:
 
 def voi_window(header: Dataset) -> tuple[float, float] | None:
     """First window of the header as (low, high), by the formula of its VOI LUT function (DICOM PS3.3 C.11.2.1)."""
-    centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    centre, width = (first_number(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
     if centre is None or width is None or not (np.isfinite([centre, width]).all() and width > 0):
         return None
     if str(header.get("VOILUTFunction") or "LINEAR") == "LINEAR":
@@ -288,28 +289,6 @@ def voi_window(header: Dataset) -> tuple[float, float] | None:
     else:
         low, high = centre - width / 2, centre + width / 2
     return (low, high) if high > low else None
-
-
-def rescaled(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
-    """Native values of stored ones: slope and intercept, or the modality LUT.
-
-    Whole slopes and intercepts keep integers; others give float64. Objects with real-world values alone give these.
-    """
-    from pydicom.pixels import apply_modality_lut
-
-    mapping = real_world(header)
-    if mapping is not None:
-        return mapping.of(values)
-    if header.get("ModalityLUTSequence"):
-        return np.asarray(apply_modality_lut(values, header))
-    slope, intercept = (_first(header.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
-    slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
-    if (slope, intercept) == (1.0, 0.0):
-        return values
-    if values.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer():
-        wide = np.int32 if values.dtype.itemsize <= 2 and abs(slope) < 2**14 and abs(intercept) < 2**30 else np.int64
-        return narrowed(values.astype(wide) * int(slope) + int(intercept))
-    return values.astype(np.float64) * slope + intercept
 
 
 def as_image(
@@ -364,48 +343,8 @@ def _is_inverted(header: Dataset) -> bool:
     return header.get("Manufacturer") == MAKER or _MADE_BY.get(str(header.get("Modality", ""))) not in _MEASURES
 
 
-def without_padding(values: NDArray[Any], *, inverted: bool = False) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Values in which masked pixels, padding by their header, have the intensity shown black, and a note.
-
-    Padding that could be an intensity, within a hundredth of the range of the others, stays as it is.
-    """
-    if not isinstance(values, np.ma.MaskedArray):
-        return values, ()
-    mask, plain = np.ma.getmaskarray(values), values.data
-    real = plain[~mask]
-    if real.size in (0, plain.size):
-        return plain, ()
-    low, high = float(real.min()), float(real.max())
-    padded, slack = plain[mask], (high - low) / 100
-    if low - slack <= float(padded.min()) and float(padded.max()) <= high + slack:
-        return plain, ()
-    share = 100 * mask.sum() / mask.size
-    note = f"padding ({share:.2g} % of the pixels) is no intensity: shown black"
-    return values.filled(real.max() if inverted else real.min()), (note,)
-
-
-def narrowed(values: NDArray[Any]) -> NDArray[Any]:
-    """Wide integers in the smallest of int16, uint16 and int32 that holds them; other types as they are."""
-    if values.dtype.kind not in "iu" or values.dtype.itemsize <= 2:
-        return values
-    low, high = int(values.min()), int(values.max())
-    for kind in (np.int16, np.uint16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return values.astype(kind, copy=False)
-    return values
-
-
 def _colour_window(values: NDArray[Any], header: Dataset) -> tuple[float, float]:
     """The whole range of a colour: palettes use all bits of their type, RGB those that the header calls stored."""
     palette = header.get("PhotometricInterpretation") == "PALETTE COLOR"
     bits = 8 * values.dtype.itemsize if palette or values.dtype.itemsize == 1 else int(header.BitsStored)
     return 0.0, 2.0**bits - 1
-
-
-def _first(value: Any) -> float | None:
-    """First number of an attribute that may be empty, single or multi-valued."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, (str, int, float)):
-        return float(value)
-    return float(value[0]) if len(value) else None

@@ -79,7 +79,9 @@ _NAMES = {"BQML": "Bq/ml", "KBQML": "kBq/ml", "GML": "SUV"}
 def value_units(header: Dataset) -> str:
     """Units of native values as `Image.units` has them, "" where the header leaves them open."""
     if header.get("Modality") == "CT":
-        return "HU" if str(header.get("RescaleType") or "HU") == "HU" else ""
+        mapping = real_world(header)
+        in_hu = str(header.get("RescaleType") or "HU") == "HU" if mapping is None else mapping.unit == "[hnsf'U]"
+        return "HU" if in_hu else ""
     units = activity_units(header)
     return "" if units == "GML" and str(header.get("SUVType") or "BW") != "BW" else _NAMES.get(units, "")
 
