@@ -19,7 +19,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in METHODS:
             for _ in range(2):
-                fused = trifuse.fuse(paths, name)
+                fused = trifuse.fuse(paths, name, colour="luma")
                 clock = time.perf_counter()
                 fused.save(Path(folder) / "fused.png")
                 write = time.perf_counter() - clock

@@ -157,7 +157,9 @@ def picture(quality: str, precision: Precision, scale: int, size: int) -> Callab
     sources = [smaller(image, whole[0].space[0] * scale // size) for image in whole]
 
     def fused() -> Tensor:
-        made = trifuse.fuse(sources, "tfs-diff", scale=scale, precision=precision, options={"quality": quality})
+        made = trifuse.fuse(
+            sources, "tfs-diff", scale=scale, precision=precision, colour="luma", options={"quality": quality}
+        )
         return torch.from_numpy(made.image.pixels)
 
     return fused

@@ -295,7 +295,7 @@ def test_shared_sources_change_no_picture(study: Path, tmp_path: Path) -> None:
     assert not any(row["error"] for row in run.run(small, study, tmp_path))
     for entry in small.methods:
         settings = {"upsampler": entry.run.upsampler, "upsample": entry.run.upsample}
-        alone = fuse(halves, str(entry.method), scale=2, seed=3, **settings)
+        alone = fuse(halves, str(entry.method), scale=2, seed=3, colour="luma", **settings)
         shared = Pillow.open(run.picture_path(tmp_path, entry.label, "c0", 2))
         assert np.array_equal(np.asarray(shared), np.asarray(cases.to_pillow(alone.image))), entry.label
 

@@ -17,6 +17,9 @@ from trifuse.fusion.settings import SETTINGS, Run
 OF_THE_RECIPE = ("scale", "seed", "register", "reference")
 """Fields of `Run` that are the same for all rows, or that the recipe varies itself."""
 
+AS_PUBLISHED = Run(colour="luma")
+"""What rows change: tables compare methods with their papers, in which uptake is fused by its luma."""
+
 
 class Entry(BaseModel):
     """One row of the comparison: a method with its settings, or pictures that somebody published.
@@ -36,7 +39,7 @@ class Entry(BaseModel):
 
     label: str = ""
     method: str | None = None
-    run: Run = Run()
+    run: Run = AS_PUBLISHED
     pictures: str | None = None
 
     @model_validator(mode="before")
@@ -60,7 +63,7 @@ class Entry(BaseModel):
 
 def _run(settings: dict[str, Any]) -> Run:
     try:
-        return Run(**settings)
+        return AS_PUBLISHED.changed(**settings)
     except OptionError as error:
         raise ValueError(str(error)) from None
 

@@ -15,7 +15,7 @@ from trifuse import io, metrics
 from trifuse.bench import cases as bench_cases
 from trifuse.bench.calibration import PREFIX, calibrate
 from trifuse.bench.cases import Case
-from trifuse.bench.recipe import Entry, Recipe
+from trifuse.bench.recipe import AS_PUBLISHED, Entry, Recipe
 from trifuse.core.image import Image
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.route import enlarged, fuse
@@ -57,7 +57,9 @@ class Study:
     @cached_property
     def truth(self) -> Image | None:
         """The ground truth, or None if the recipe has none."""
-        return None if self.recipe.truth is None else fuse(self.full, self.recipe.truth, seed=self.recipe.seed).image
+        if self.recipe.truth is None:
+            return None
+        return fuse(self.full, self.recipe.truth, run=AS_PUBLISHED.changed(seed=self.recipe.seed)).image
 
     @cached_property
     def _evaluator(self) -> Evaluator:

@@ -60,8 +60,7 @@ class Comparison:
         for name, fused in self.fused.items():
             fused.save(folder / f"{name}{'.nii.gz' if self.sources[0].dims == 3 else '.png'}")
         named = titles or [f"{n}: {source.modality.value}" for n, source in enumerate(self.sources, start=1)]
-        panels = list(zip(named, self.sources, strict=True))
-        panels += [(name, fused.image) for name, fused in self.fused.items()]
+        panels: list[tuple[str, Any]] = [*zip(named, self.sources, strict=True), *self.fused.items()]
         sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(named)))
         rows = self.rows()
         write_text(folder / "metrics.md", report.metrics_table(rows, directions=_directions(rows)))

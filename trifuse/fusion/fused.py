@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trifuse.core.image import Image
 from trifuse.io.formats import Bits
+
+if TYPE_CHECKING:
+    from trifuse.fusion.uptake import Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +22,14 @@ class Fused:
         uncertainty: per-pixel standard deviation over samples on the display scale, or None.
         provenance: trifuse version, method, options, seed, inputs (digests, no patient data), timings, warnings.
         bits: bits per grey value that pictures of it are written with: 16 if all grey sources are finer than 8 bits.
+        layers: functional sources that are laid over in colour, with palette and window, for a colour bar.
     """
 
     image: Image
     uncertainty: Image | None
     provenance: dict[str, Any] = field(default_factory=dict)
     bits: Bits = 8
+    layers: tuple[Layer, ...] = ()
 
     def save(self, path: str | Path, *, keep_patient: str | Path | None = None, bits: Bits | None = None) -> Path:
         """Writes the fused image in the format of the suffix, with its provenance beside it as JSON.
@@ -66,4 +71,4 @@ class Fused:
 
         with TemporaryDirectory() as folder:
             title = str(self.provenance.get("method", "fused"))
-            return contact_sheet([(title, self.image)], Path(folder) / "fused.png").read_bytes()
+            return contact_sheet([(title, self)], Path(folder) / "fused.png").read_bytes()

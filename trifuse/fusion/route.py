@@ -8,6 +8,7 @@ This is the only place that knows the whole route. Methods say on their cards wh
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from trifuse.core.progress import track
 from trifuse.core.random import Random
 from trifuse.core.registry import OURS
 from trifuse.core.window import shown
-from trifuse.fusion import memory
+from trifuse.fusion import memory, uptake
 from trifuse.fusion.adapt import adaptations, check_device, magnified
 from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
@@ -68,20 +69,27 @@ def fuse(
         raise OptionError(f"reference {how.reference} names none of the {len(images)} sources; count from 0")
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    native = card_of(chosen).native_grids and how.register == "none" and nested(images)
-    on_grid = Aligned(images, []) if native else align(images, reference=how.reference, register=how.register)
+    what = uptake.plan(images, how, card_of(chosen))
+    native = card_of(chosen).native_grids and how.register == "none" and nested(what.images)
+    on_grid = Aligned(what.images, []) if native else align(what.images, reference=how.reference, register=how.register)
     aligned = on_grid.images
     align_s = time.perf_counter() - clock
     clock = time.perf_counter()
-    notes = on_grid.notes + adaptations(chosen, aligned, how)
-    tensors = [_tensor(image, how.device) for image in aligned]
-    memory.tell(chosen, [n * how.scale for n in aligned[how.reference].space])
-    found = _sampled(chosen, tensors, how)
+    structures = [aligned[index] for index in what.structures]
+    notes = on_grid.notes + what.notes + (adaptations(chosen, structures, how) if len(structures) > 1 else [])
+    tensors = [_tensor(image, how.device) for image in structures]
+    if len(structures) > 1:
+        memory.tell(chosen, [n * how.scale for n in aligned[how.reference].space])
+        found = _sampled(chosen, tensors, how)
+    else:
+        found = Estimate(_alone(tensors[0], how))
+    for layer in what.layers:
+        found = replace(found, mean=_laid_over(found.mean, aligned[layer.index], layer))
     fuse_s = time.perf_counter() - clock
     grid = max(aligned, key=lambda image: image.space) if native else aligned[how.reference]
     factors = [after / before for after, before in zip(found.mean.shape[2:], grid.space, strict=True)]
     affine = scaled_affine(grid.affine, factors)
-    provenance = _provenance(chosen, images, how, notes)
+    provenance = _provenance(chosen, images, how, notes) | {"uptake": [layer.told() for layer in what.layers]}
     provenance["seconds"] = {"read": round(read_s, 4), "align": round(align_s, 4), "fuse": round(fuse_s, 4)}
     lineage = joined([image.lineage for image in images])
     return Fused(
@@ -89,7 +97,24 @@ def fuse(
         uncertainty=None if found.std is None else replace(_image(found.std, affine), lineage=lineage),
         provenance=provenance,
         bits=_bits(images),
+        layers=tuple(what.layers),
     )
+
+
+def _alone(only: Tensor, how: Run) -> Tensor:
+    """The only structural source, magnified as a method without the scale would have it."""
+    with torch.inference_mode():
+        return magnified(only, how, Random(how.seed)) if how.scale > 1 else only
+
+
+def _laid_over(mean: Tensor, image: Image, layer: uptake.Layer) -> Tensor:
+    """Structures `(1, C, *space)` with a functional source over them, enlarged to their grid where it is finer."""
+    values = _tensor(image, "cpu")
+    if values.shape[2:] != mean.shape[2:]:
+        mode = "bicubic" if values.ndim == 4 else "trilinear"
+        values = torch.nn.functional.interpolate(values, size=mean.shape[2:], mode=mode, align_corners=False)
+    base = mean[0].detach().float().cpu().clamp(0, 1).numpy()
+    return torch.from_numpy(uptake.laid_over(base, values[0, 0].clamp(0, 1).numpy(), layer))[None]
 
 
 def enlarged(sources: Sequence[Any], run: Run) -> list[Image]:
@@ -165,7 +190,6 @@ def _is_bytes(image: Image) -> bool:
 
 
 def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[str]) -> dict[str, Any]:
-    import dataclasses
     import hashlib
 
     from trifuse.core.version import __version__

@@ -101,6 +101,30 @@ class Run:
             in_calls_alone=True,
         ),
     )
+    functional: str = field(
+        default="auto",
+        metadata=about(
+            "Sources laid over the others in colour: auto (PET, SPECT and pictures in a known palette), none, or their "
+            "numbers, counted from 1, such as 3 or 2,3",
+            metavar="auto|none|N,N",
+        ),
+    )
+    colour: str = field(
+        default="auto",
+        metadata=about(
+            "How: auto (their own palette, or ember for grey), source, a palette (ember, hot, hot-iron, ge, siemens, "
+            "pet20, spectral, inferno, ...), or luma: fused with the others by their luma, as published",
+            metavar="MAP",
+        ),
+    )
+    opacity: str = field(
+        default="auto",
+        metadata=about(
+            "Of that colour: auto (rising from 0), a constant such as 0.6, threshold:LOW[:MOST] or "
+            "ramp:LOW:HIGH[:MOST], LOW and HIGH in native units",
+            metavar="O",
+        ),
+    )
     samples: int = field(
         default=1,
         metadata=about(

@@ -17,6 +17,7 @@ from trifuse.align.grid import placed_over
 from trifuse.core.errors import InputError, OptionError, one_line
 from trifuse.core.files import check_place, publish
 from trifuse.core.image import Image
+from trifuse.report.bars import uptake_bars
 from trifuse.report.views import OPPOSITE, View, middle, to_mm, views
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def contact_sheet(
     """Sources and results side by side: one panel for each picture, three orthogonal slices for each volume.
 
     Args:
-        panels: title -> image, fused result, path, array or whatever else `Image.of` takes, in order.
+        panels: title -> image, fused result, path, array or whatever else `Image.of` takes, in order. Uptake that fused
+            results show in colour gets a colour bar.
         path: PNG, PDF, SVG or whatever else matplotlib writes, by suffix.
         title: heading of the sheet.
         at: where to cut volumes, RAS mm; the middle of the first volume's tissue if not given.
@@ -58,7 +60,8 @@ def contact_sheet(
         InputError: if pictures and volumes are mixed, an image cannot be read, the suffix names no format, or the place
             cannot be written to.
     """
-    named = [(name, _image(source)) for name, source in (panels.items() if isinstance(panels, Mapping) else panels)]
+    given = list(panels.items() if isinstance(panels, Mapping) else panels)
+    named = [(name, _image(source)) for name, source in given]
     if not named or columns < 1:
         raise OptionError("a contact sheet needs one image or more, and one column or more")
     if len({image.dims for _, image in named}) > 1:
@@ -72,7 +75,9 @@ def contact_sheet(
     width = max(_pixel_size(view, scale)[1] for _, cut in shown for view in cut)
     head = TITLE + GAP if title else 0
     row_height = TITLE + sum(band) + GAP * len(band)
-    sheet = _Sheet(len(rows[0]) * (width + GAP) + GAP, head + len(rows) * row_height + GAP)
+    bars = uptake_bars([source for _, source in given])
+    across = len(rows[0]) * (width + GAP) + GAP
+    sheet = _Sheet(across + len(bars) * BAR, head + len(rows) * row_height + GAP)
     if title:
         sheet.text(title, sheet.width / 2, (TITLE + GAP) / 2, size=FONT + 3)
     for r, row in enumerate(rows):
@@ -83,6 +88,8 @@ def contact_sheet(
             for view, height in zip(cut, band, strict=True):
                 sheet.view(view if crosshair else replace(view, cross=None), (left, top, width, height), scale)
                 top += height + GAP
+    for k, bar in enumerate(bars):
+        sheet.bar(bar.colours(), (across + k * BAR, head + TITLE, 16, min(row_height - TITLE - GAP, 320)), bar.label)
     return sheet.save(path)
 
 
