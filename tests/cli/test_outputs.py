@@ -144,7 +144,9 @@ def test_windows_are_given_for_each_source(run, tmp_path: Path) -> None:  # type
     for name, values in (("ct", ct), ("pet", pet)):
         nib.save(nib.Nifti1Image(values[..., None], np.diag([1.0, 1, 3, 1])), tmp_path / f"{name}.nii")
     sources, out = [tmp_path / "ct.nii", tmp_path / "pet.nii"], tmp_path / "f.nii"
-    code, _ = run("fuse", *sources, "-o", out, "-m", "max", "--window", "brain", "--window", "2=0:6")
+    code, _ = run(
+        "fuse", *sources, "-o", out, "-m", "max", "--window", "brain", "--window", "2=0:6", "--colour", "luma"
+    )
     assert code == 0
     assert np.allclose(nib.load(out).get_fdata()[..., 0], [[0, 0.5], [1, 1]])
     told = json.loads(out.with_name("f.nii.json").read_text())
