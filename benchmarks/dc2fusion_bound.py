@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.dc2fusion_quality import PAIRS, VALIDATION, heading, line, measured
-from trifuse.train.dc2fusion import middle, read
+from trifuse.train.data.volumes import middle, read
 from trifuse.train.losses.dc2fusion import terms
 
 SIDE = 56

@@ -20,9 +20,9 @@ from torch import Tensor
 from trifuse.core.image import Image
 from trifuse.fusion import fuse
 from trifuse.metrics.evaluate import evaluate
-from trifuse.train.dc2fusion import read
+from trifuse.train.data.tensors import psnr
+from trifuse.train.data.volumes import read
 from trifuse.train.losses.dc2fusion import similarities
-from trifuse.train.task import psnr
 
 PAIRS = {
     "sts-012": ("sts/sts-012/t1.nii.gz", "sts/sts-012/pet.nii.gz"),

@@ -238,7 +238,7 @@ def test_a_benchmark_reads_the_manifest(tmp_path: Path) -> None:
 
 
 def test_a_training_run_finds_the_cases(tmp_path: Path) -> None:
-    from trifuse.train.cases import _of_tables
+    from trifuse.train.data.cases import _of_tables
     from trifuse.train.settings.data import Tables
 
     prepare(dicom_study(tmp_path), tmp_path / "out", Settings(spacing=6))

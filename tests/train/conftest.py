@@ -9,7 +9,11 @@ import pytest
 from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter
 
-from trifuse.train import palettes
+from trifuse.train.data import palettes
+from trifuse.train.draw import Draw
+from trifuse.train.loop import Trainer
+from trifuse.train.objectives.base import Batch
+from trifuse.train.recipe import load, objective_of
 
 
 def made(seed: int, side: int = 48) -> list[np.ndarray]:
@@ -43,3 +47,20 @@ def table(tmp_path: Path) -> Path:
     path = tmp_path / "set" / "triplets.csv"
     path.write_text("\n".join(rows) + "\n")
     return path
+
+
+def broken_off(recipe: Path, output: Path, after: int, stop: BaseException | None = None) -> str:
+    """Trains until the user stops it in the step after `after`; returns what he is told."""
+    read = load(recipe)
+    objective = objective_of(read)
+    plain = objective.batch
+
+    def batch(draw: Draw) -> Batch:
+        if draw.step == after:
+            raise stop or KeyboardInterrupt
+        return plain(draw)
+
+    objective.batch = batch  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        Trainer(read, objective, output).run()
+    return str(stopped.value)

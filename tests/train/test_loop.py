@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from trifuse.core.errors import InputError, WeightsError
+from tests.train.conftest import broken_off
+from trifuse.core.errors import InputError, TrainingError, TrainingWarning, WeightsError
 from trifuse.nets.source_sr import SourceSR
-from trifuse.train import train
-from trifuse.train.export import halved, read, write
-from trifuse.train.loop import Average
-from trifuse.train.task import Draw
+from trifuse.train import checkpoint, train
+from trifuse.train.average import Average
+from trifuse.train.draw import Draw
+from trifuse.train.export import halved, read, restore, write
+from trifuse.train.loop import Trainer
+from trifuse.train.objectives.base import Batch
+from trifuse.train.recipe import load, objective_of
 
 RECIPE = """
 name: small
@@ -41,7 +47,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(table: Path, tmp_path: Path) -> None:
     train(recipe(table, 8), tmp_path / "whole")
-    train(recipe(table, 4), tmp_path / "broken")
+    broken_off(recipe(table, 8), tmp_path / "broken", after=5)
     train(recipe(table, 8), tmp_path / "broken", resume=True)
     whole, broken = (torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "broken"))
     assert whole["step"] == broken["step"] == 8
@@ -157,3 +163,153 @@ def test_weights_take_half_the_space_in_half_precision(tmp_path: Path) -> None:
     assert metadata["network"] == "source-sr"
     for name, value in network.state_dict().items():
         assert torch.allclose(state[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_a_stopped_run_says_how_far_it_came_and_keeps_it(table: Path, tmp_path: Path) -> None:
+    said = broken_off(recipe(table, 8), tmp_path / "run", after=3)
+    assert said.startswith("stopped after step 3 of 8")
+    assert "--resume" in said
+    assert checkpoint.read(tmp_path / "run" / "checkpoint.pt").step == 3
+    assert [row["step"] for row in rows(tmp_path / "run" / "log.csv")] == ["2"]
+    said = broken_off(recipe(table, 8), tmp_path / "early", after=0)
+    assert "before the first step" in said
+
+
+def test_no_row_is_lost_or_doubled_wherever_a_run_breaks_off(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, output = recipe(table, 6, check=2), tmp_path / "run"
+    whole = tmp_path / "whole"
+    train(path, whole)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trifuse.train.checkpoint.save", broken)  # the rows of step 2 are written, the checkpoint is not
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(path, output)
+    train(path, output)
+    for name in ("log.csv", "validation.csv"):
+        assert [row["step"] for row in rows(output / name)] == ["2", "4", "6"]
+    assert (output / "validation.csv").read_bytes() == (whole / "validation.csv").read_bytes()
+
+
+def test_a_run_stopped_in_validation_is_validated_when_it_goes_on(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path, output = recipe(table, 4, check=2), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("trifuse.train.objectives.source_sr.SourceSRObjective.validate", stop)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 2 of 4"):
+            train(path, output)
+    train(path, output, resume=True)
+    assert [row["step"] for row in rows(output / "validation.csv")] == ["2", "4"]
+
+
+def test_a_finished_run_says_so(table: Path, tmp_path: Path) -> None:
+    measured = train(recipe(table, 2), tmp_path / "run")
+    before = (tmp_path / "run" / "small.safetensors").stat().st_mtime_ns
+    with pytest.warns(TrainingWarning, match=r"the run is finished \(2 steps\)"):
+        assert train(recipe(table, 2), tmp_path / "run", resume=True) == measured
+    assert (tmp_path / "run" / "small.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_changed_recipe_is_not_gone_on_with(table: Path, tmp_path: Path) -> None:
+    broken_off(recipe(table, 4), tmp_path / "run", after=2)
+    with pytest.raises(InputError, match=r"another recipe \(field schedule\.steps: 4 then, 6 now\)"):
+        train(recipe(table, 6), tmp_path / "run", resume=True)
+
+
+def test_a_moved_data_set_is_no_changed_recipe(table: Path, tmp_path: Path) -> None:
+    broken_off(recipe(table, 4), tmp_path / "run", after=2)
+    moved = table.parent.parent / "moved"
+    table.parent.rename(moved)
+    text = recipe(moved / table.name, 4)
+    (moved / "case0").rename(moved.parent / "kept")
+    (moved.parent / "kept").rename(moved / "case0")
+    csv_text = (moved / table.name).read_text().replace("set/case", "moved/case")
+    (moved / table.name).write_text(csv_text)
+    assert train(text, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("checkpoint.pt", b"no checkpoint at all", "cannot be read"),
+        ("checkpoint.pt", b"", "cannot be read"),
+        ("log.csv", b"a shopping list\n", "is no log of a training run"),
+        ("validation.csv", b"step,x\nseven,1\n", "is no log of a training run"),
+        ("log.csv", b"\xff\xfe\x00", "is no log of a training run"),
+    ],
+)
+def test_a_damaged_file_is_one_clear_line(table: Path, tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    broken_off(recipe(table, 4, check=2), tmp_path / "run", after=3)
+    (tmp_path / "run" / name).write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        train(recipe(table, 4, check=2), tmp_path / "run", resume=True)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_a_foreign_checkpoint_is_refused(table: Path, tmp_path: Path) -> None:
+    broken_off(recipe(table, 4), tmp_path / "run", after=2)
+    path = tmp_path / "run" / "checkpoint.pt"
+    state = checkpoint.read(path)
+    checkpoint.save(path, state._replace(net=SourceSR(4, 1, 4).state_dict()))
+    with pytest.raises(InputError, match="does not fit the network"):
+        train(recipe(table, 4), tmp_path / "run", resume=True)
+    torch.save({"step": 3, "net": {}}, path)
+    with pytest.raises(InputError, match="is no checkpoint of this version's"):
+        train(recipe(table, 4), tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_what_is_not_finite_stops_the_run(table: Path, tmp_path: Path, what: str) -> None:
+    read_recipe = load(recipe(table, 6, check=2))
+    objective = objective_of(read_recipe)
+    plain = objective.losses
+
+    def losses(network: torch.nn.Module, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+        terms = plain(network, batch, step)
+        if step == 3:  # a root of 0 has a finite value and an infinite slope
+            terms["loss"] = terms["loss"] * torch.nan if what == "loss" else (terms["loss"] * 0).sqrt()
+        return terms
+
+    objective.losses = losses  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=rf"step 4: the {what} is nan, of .*\.png.* of step 2"):
+        Trainer(read_recipe, objective, tmp_path / "run").run()
+    assert checkpoint.read(tmp_path / "run" / "checkpoint.pt").step == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_ends_at_once_and_says_how_to_go_on(table: Path, tmp_path: Path, number: signal.Signals) -> None:
+    path, output = recipe(table, 100_000, check=100_000), tmp_path / "run"
+    command = [sys.executable, "-m", "trifuse.cli.app", "train", str(path), "-o", str(output)]
+    root = str(Path(__file__).resolve().parents[2])
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": root}) as running:
+        for _ in range(3000):
+            if (output / "log.csv").is_file():
+                break
+            time.sleep(0.1)
+        before = sum(float(part) for part in Path(f"/proc/{running.pid}/stat").read_text().split()[13:15])
+        running.send_signal(number)
+        said = running.stderr.read()  # type: ignore[union-attr]
+        _, status, usage = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], said
+    took = usage.ru_utime + usage.ru_stime - before / os.sysconf("SC_CLK_TCK")  # of a processor: others may be busy
+    assert took < 2
+    assert "--resume" in said
+    assert checkpoint.read(output / "checkpoint.pt").step > 0
+
+
+def test_training_goes_on_from_a_checkpoint_as_from_weights(table: Path, tmp_path: Path) -> None:
+    broken_off(recipe(table, 4), tmp_path / "run", after=2)
+    network = SourceSR(8, 1, 4, (2, 4))
+    restore(network, tmp_path / "run" / "checkpoint.pt")
+    average = checkpoint.read(tmp_path / "run" / "checkpoint.pt").ema
+    assert all(torch.equal(value, average[name]) for name, value in network.state_dict().items())

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from trifuse.core.errors import InputError
-from trifuse.train.recipe import Schedule, load
+from trifuse.train.recipe import load
 from trifuse.train.settings.data import Tables
+from trifuse.train.settings.schedule import Schedule
 
 RECIPES = sorted(p for folder in ("train", "ablation") for p in (files("trifuse") / "recipes" / folder).glob("*.yaml"))
 TEXT = """

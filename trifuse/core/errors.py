@@ -97,6 +97,14 @@ class PluginWarning(UserWarning):
     """What another package adds is left out."""
 
 
+class TrainingError(TrifuseError):
+    """A training run that cannot go on: its loss or gradient is not finite."""
+
+
+class TrainingWarning(UserWarning):
+    """What a user should know of a training run that is no error."""
+
+
 class RegistrationWarning(UserWarning):
     """A registration whose result should be looked at; what it says is among the notes of the result too."""
 

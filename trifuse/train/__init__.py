@@ -1,4 +1,4 @@
-"""Training: recipes, data sets, tasks and the loop."""
+"""Training: recipes, data sets, objectives and the loop."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ def train(recipe: Path, output: Path, *, resume: bool = False) -> dict[str, floa
     """
     from trifuse.train.export import restore
     from trifuse.train.loop import Trainer
-    from trifuse.train.recipe import load
-    from trifuse.train.settings import task_of
+    from trifuse.train.recipe import load, objective_of
 
     read = load(recipe)
-    task = task_of(read)
+    objective = objective_of(read)
     if read.start is not None:
-        restore(task.network, read.start)
-    return Trainer(read, task, output, resume=resume).run()
+        restore(objective.network, read.start)
+    return Trainer(read, objective, output, resume=resume).run()

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from trifuse.core.errors import WeightsError
+from trifuse.core.files import publish
+from trifuse.train import checkpoint
 
 TEMPORARY = "critics."
 """Beginning of the names of networks that training needs and nobody else."""
@@ -30,7 +32,6 @@ def write(
     """
     from safetensors.torch import save_file
 
-    partial = path.with_suffix(".part")
     tensors = {
         _plain(name): value.detach().cpu().contiguous()
         for name, value in state.items()
@@ -39,10 +40,12 @@ def write(
     notes = dict(metadata) | {"use": "research use; not a medical device"}
     if measured:
         notes["validation"] = json.dumps({name: round(value, 3) for name, value in measured.items()})
-    save_file(tensors, partial, metadata=notes)
-    partial.chmod(0o644)  # the library writes for the owner alone
-    partial.replace(path)
-    return path
+
+    def encode(draft: Path) -> None:
+        save_file(tensors, draft, metadata=notes)
+        draft.chmod(0o644)  # the library writes for the owner alone
+
+    return publish(path, encode, None)
 
 
 def _plain(name: str) -> str:
@@ -53,13 +56,15 @@ def _plain(name: str) -> str:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Weights (as float32) and metadata of a file.
+    """Weights (as float32) and metadata of a file; of a checkpoint of a training run, its averaged weights.
 
     Raises:
         WeightsError: if it is missing or damaged.
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.suffix == ".pt" and path.is_file():
+        return {_plain(n): v for n, v in checkpoint.read(path).ema.items() if not n.startswith(TEMPORARY)}, {}
     try:
         with safe_open(path, framework="pt") as opened:
             metadata = dict(opened.metadata() or {})

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from trifuse.train.task import Draw
+from trifuse.train.draw import Draw
 
 NOISIEST = 0.012
 """The level at which sampling starts (noise of the unscaled picture about 80)."""

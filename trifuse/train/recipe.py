@@ -7,101 +7,34 @@ A configuration file of the original SR3 and TFS-Diff programs (JSON with `//` c
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from trifuse.core.errors import InputError
-from trifuse.train import official
-from trifuse.train.settings import Model
-from trifuse.train.settings.data import Data
+from trifuse.train.data import official
+from trifuse.train.objectives import REGISTRY, Model
+from trifuse.train.objectives.base import Objective
 from trifuse.train.settings.part import Expanded, Part
+from trifuse.train.settings.run import Run
+
+TAGGED = ("data", "model")
+"""Sections of which there are several kinds; messages leave the kind out."""
 
 
-class Schedule(Part):
-    """How long and how fast.
-
-    Attributes:
-        steps: optimiser steps.
-        learning_rate: reached after `warmup` steps, kept, and brought to zero linearly over the last `cooldown`.
-        batch: pictures per step and process.
-        sides: full-size side of the patches at each scale.
-        clip: largest norm of the gradient.
-        ema: decay of the moving average of the weights, which is what is validated and saved.
-        precision: "bf16" pays on CPUs with AMX and on GPUs.
-        check_every: steps between validations (with checkpoint and sample pictures).
-        log_every: steps between lines of the log.
-    """
-
-    steps: int = Field(ge=1)
-    learning_rate: float = Field(default=6e-4, gt=0)
-    warmup: int = Field(default=200, ge=0)
-    cooldown: int = Field(default=0, ge=0)
-    batch: int = Field(default=8, ge=1)
-    sides: dict[int, int] = Field(default_factory=lambda: {2: 64, 4: 128, 8: 192})
-    clip: float = Field(default=0.5, gt=0)
-    ema: float = Field(default=0.997, ge=0, lt=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    check_every: int = Field(default=500, ge=1)
-    log_every: int = Field(default=100, ge=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> Schedule:
-        for scale, side in self.sides.items():
-            if scale < 1 or side % scale:
-                raise ValueError(f"side {side} is no multiple of its scale {scale}")
-        if self.cooldown > self.steps:
-            raise ValueError(f"cooldown {self.cooldown} is longer than the {self.steps} steps")
-        return self
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        fall = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
-        return self.learning_rate * rise * fall
-
-
-class Loss(Part):
-    """Weights of the terms; those but the first are on the predicted clean picture in 0..1.
-
-    Attributes:
-        velocity: mean squared error of what a diffusion network says, in units of unit variance.
-        l1: mean absolute error.
-        mse: mean squared error.
-        ssim: 1 - SSIM (TFS-Diff, section 2.3, in a form that is minimised by equal pictures).
-        lpips: LPIPS; needs its weights (`trifuse weights add`, or TRIFUSE_LPIPS).
-        average_gradient: distance of the picture's average gradient (AG) from the truth's.
-    """
-
-    velocity: float = Field(default=0.01, ge=0)
-    l1: float = Field(default=1.0, ge=0)
-    mse: float = Field(default=5.0, ge=0)
-    ssim: float = Field(default=0.0, ge=0)
-    lpips: float = Field(default=0.0, ge=0)
-    average_gradient: float = Field(default=0.0, ge=0)
-
-
-class Recipe(Part):
+class Recipe(Run):
     """A training run.
 
     Attributes:
         name: name of the weights it makes.
-        seed: from which everything random follows.
-        data: the cases.
         model: the network and what it learns.
         start: weights of an earlier run or of this package to go on from, instead of random ones.
-        loss: weights of the loss terms.
-        schedule: how long and how fast.
     """
 
     name: str
-    seed: int = Field(default=0, ge=0)
-    data: Data
     model: Model
     start: Expanded | None = None
-    loss: Loss = Loss()
-    schedule: Schedule
 
 
 def load(path: Path) -> Recipe:
@@ -125,8 +58,19 @@ def load(path: Path) -> Recipe:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        place = [part for at, part in enumerate(first["loc"]) if not (at == 1 and first["loc"][0] in TAGGED)]
+        where = ".".join(str(part) for part in place)
         raise InputError(f"{path}, field {where}: {first['msg']} (got {first['input']!r})") from None
+
+
+def objective_of(recipe: Recipe) -> Objective[Any]:
+    """The objective that a recipe describes, with a new network.
+
+    Raises:
+        InputError: if it cannot take what the recipe says.
+        WeightsError: if weights are needed that are not there.
+    """
+    return REGISTRY.get(recipe.model.task)(recipe.model, recipe)  # type: ignore[attr-defined]
 
 
 def _beside(recipe: Recipe, folder: Path) -> Recipe:
@@ -138,8 +82,8 @@ def _beside(recipe: Recipe, folder: Path) -> Recipe:
             value = getattr(part, name)
             if isinstance(value, Path):
                 changes[name] = folder / value
-            elif isinstance(value, Part):
-                changes[name] = moved(value)
+            elif isinstance(value, Part) and (inside := moved(value)) != value:
+                changes[name] = inside
             elif isinstance(value, tuple) and value and isinstance(value[0], Path):
                 changes[name] = tuple(folder / each for each in value)
         return part.model_copy(update=changes)

@@ -10,7 +10,7 @@ from torch import Tensor
 from trifuse.metrics import get
 from trifuse.metrics.pixels import pixels_of
 from trifuse.train.losses.picture import average_gradient, picture_terms, weighed
-from trifuse.train.recipe import Loss
+from trifuse.train.settings.loss import Loss
 
 
 def picture(seed: int) -> Tensor:

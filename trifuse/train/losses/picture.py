@@ -10,7 +10,7 @@ from torch import Tensor
 from trifuse.diffusion.losses import ssim_map
 from trifuse.metrics.pixels import LUMA
 from trifuse.train.losses import lpips
-from trifuse.train.recipe import Loss
+from trifuse.train.settings.loss import Loss
 
 FLAT = 1e-4
 """Gradient, in units of the values, below which its length is rounded off, so that black has a derivative."""

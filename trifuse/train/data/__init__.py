@@ -1,0 +1,1 @@
+"""Where the pictures that networks learn from come from: files, cases, prepared stacks, and how they are varied."""

@@ -1,0 +1,133 @@
+"""Enlarging single sources: pictures of the train split, one scale per step in turn."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trifuse.nets.source_sr import SourceSR
+from trifuse.train.data import augment, images, palettes
+from trifuse.train.data.augment import Pixels
+from trifuse.train.data.single import check_single, cropped, enlarge, single
+from trifuse.train.data.tensors import psnr, tensor
+from trifuse.train.draw import Draw
+from trifuse.train.objectives.base import Batch, Objective, Patches
+from trifuse.train.settings.data import Volumes
+from trifuse.train.settings.part import Part
+
+
+class Settings(Part):
+    """Settings of the objective `source-sr`: one-pass super-resolution of single sources.
+
+    Attributes:
+        width, blocks, fine: the network's shape.
+        shares: how often pictures of a kind (the beginning of the file name) are drawn; 1 where not named.
+        volumes: volumes whose slices join the pictures.
+        mse_from: from this step on the loss is the mean squared error alone.
+        augmentation: how often contrast, palette and zoom are changed, in units of the usual shares.
+        by_patient: draw the patients of a kind alike, however many pictures there are of each.
+    """
+
+    task: Literal["source-sr"] = "source-sr"
+    width: int = Field(default=64, ge=1)
+    blocks: int = Field(default=6, ge=1)
+    fine: int = Field(default=16, ge=1)
+    shares: dict[str, float] = Field(default_factory=dict)
+    volumes: Volumes | None = None
+    mse_from: int | None = None
+    augmentation: float = Field(default=1.0, ge=0, le=1)
+    by_patient: bool = False
+
+
+class SourceSRObjective(Objective[Settings]):
+    """Super-resolution of sources, grey and pseudo-coloured; see `Objective`."""
+
+    Settings = Settings
+    terms = frozenset({"l1", "mse"})
+    patches = Patches(least=8, scales=True)
+
+    def check(self) -> None:
+        """See `Objective`.
+
+        Raises:
+            InputError: if the data hold no single sharp pictures.
+        """
+        check_single(self.run.data)
+
+    def build(self) -> nn.Module:
+        """See `Objective`."""
+        shape = self.settings
+        network = SourceSR(shape.width, shape.blocks, shape.fine, self.scales)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    @cached_property
+    def sampler(self) -> images.PictureSampler:
+        """All pictures of the train split and slices of volumes."""
+        pictures = single(self.run.data, "train")
+        if self.settings.volumes is not None:
+            pictures += images.slices(self.settings.volumes)
+        settings = self.settings
+        return images.PictureSampler(pictures, settings.shares, settings.augmentation, settings.by_patient)
+
+    @cached_property
+    def held_out(self) -> dict[str, list[Pixels]]:
+        """Every third picture of the validation cases by kind, and the functional ones in the PET palette."""
+        kinds: dict[str, list[Pixels]] = {}
+        for picture in single(self.run.data, "val"):
+            kinds.setdefault(picture.kind, []).append(augment.grey_to_rgb(picture.pixels))
+            if picture.uptake is not None:
+                kinds.setdefault("repainted", []).append(palettes.paint(picture.uptake, "pet"))
+        return {kind: pictures[::3] for kind, pictures in kinds.items()}
+
+    def batch(self, draw: Draw) -> Batch:
+        """Small, bicubic and sharp patches of one scale."""
+        scale = self.scales[draw.step % len(self.scales)]
+        schedule = self.run.schedule
+        small, bicubic, sharp = self.sampler.batch(schedule.batch, schedule.sides[scale], scale, draw.numpy)
+        return {"small": tensor(small), "bicubic": tensor(bicubic), "sharp": tensor(sharp)}
+
+    def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
+        """L1 and weighted MSE; from the step `mse_from` on MSE alone, which is what PSNR rewards."""
+        error = network(batch["small"], batch["bicubic"]) - batch["sharp"]
+        l1, mse = error.abs().mean(), error.square().mean()
+        weights = self.run.loss
+        last_part = self.settings.mse_from is not None and step >= self.settings.mse_from
+        loss = 50 * mse if last_part else weights.l1 * l1 + weights.mse * mse
+        return {"loss": loss, "l1": l1.detach(), "mse": mse.detach()}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Mean PSNR gain over bicubic per scale and kind of picture."""
+        gains: dict[str, float] = {}
+        for scale in self.scales:
+            for kind, pictures in self.held_out.items():
+                gains[f"x{scale} {kind}"] = float(np.mean([_gain(network, pixels, scale) for pixels in pictures]))
+        return gains
+
+    def pictures(self, network: nn.Module) -> Pixels | None:
+        """Bicubic, enlarged and sharp side by side, one row per kind, at the largest scale."""
+        rows = []
+        for pictures in self.held_out.values():
+            sharp = cropped(pictures[0], self.scales[-1])
+            small, bicubic = augment.degraded(sharp, self.scales[-1])
+            enlarged = enlarge(network, small, bicubic)
+            rows.append(np.concatenate([bicubic, np.rint(enlarged * 255).astype(np.uint8), sharp], axis=2))
+        width = max((row.shape[2] for row in rows), default=0)
+        padded = [np.pad(row, ((0, 0), (0, 0), (0, width - row.shape[2]))) for row in rows]
+        return np.concatenate(padded, axis=1) if padded else None
+
+    def metadata(self) -> dict[str, str]:
+        """Kind of network and its scales."""
+        return {"network": "source-sr", "scales": ",".join(map(str, self.scales)), "range": "0..1"}
+
+
+def _gain(network: nn.Module, pixels: Pixels, scale: int) -> float:
+    pixels = cropped(pixels, scale)
+    small, bicubic = augment.degraded(pixels, scale)
+    sharp = tensor(pixels[None])
+    enlarged = torch.from_numpy(enlarge(network, small, bicubic))[None]
+    return psnr(enlarged, sharp) - psnr(tensor(bicubic[None]), sharp)

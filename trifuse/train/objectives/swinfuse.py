@@ -1,0 +1,55 @@
+"""SwinFuse: reproduce single pictures in -1..1 by L1 and multi-scale SSIM.
+
+Patches are smaller than the original's 224 pixels, so that fewer scales fit.
+
+Source: Wang et al., "SwinFuse", IEEE TIM 71, 2022, section III-C.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trifuse.methods.swinfuse import fused_whole
+from trifuse.nets.swinfuse import SwinFuse
+from trifuse.train.losses import swinfuse
+from trifuse.train.objectives.base import Patches
+from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms
+
+
+class Settings(Pairs):
+    """Settings of the objective `swinfuse`.
+
+    Attributes:
+        depth: blocks per stage of the network; 6 as published.
+        structure: weight of the structural similarity beside the absolute error; 1000 as published.
+    """
+
+    task: Literal["swinfuse"] = "swinfuse"
+    depth: int = Field(default=6, ge=1)
+    structure: float = Field(default=1000.0, ge=0)
+
+
+class SwinFuseObjective(PairObjective[Settings]):
+    """See `PairObjective`."""
+
+    Settings = Settings
+    patches = Patches(least=14, multiple=7)
+
+    def build(self) -> nn.Module:
+        """See `Objective`."""
+        return SwinFuse(self.settings.depth)
+
+    def terms_of(self, network: nn.Module, first: Tensor, second: Tensor, step: int) -> Terms:
+        """See `PairObjective`."""
+        pictures = 2 * torch.cat([first, second]) - 1
+        output = network(pictures)
+        error = (output.detach() - pictures).square().mean() / 4
+        return {"loss": swinfuse.loss(output, pictures, weight=self.settings.structure), "mse": error}
+
+    def fused(self, network: nn.Module, first: Tensor, second: Tensor) -> Tensor:
+        """See `PairObjective`."""
+        return fused_whole(cast(SwinFuse, network), [2 * first - 1, 2 * second - 1], "l1_mean")
