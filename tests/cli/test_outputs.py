@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter
 
@@ -156,3 +157,21 @@ def test_windows_are_given_for_each_source(run, tmp_path: Path) -> None:  # type
     assert (code, "window brain is in HU" in printed) == (2, True)
     code, printed = run("evaluate", out, "-s", sources[0], "-s", sources[1], "-m", "mae", "--window", "1=0:80")
     assert code == 0
+
+
+def test_channels_that_are_modalities_are_sources(run, pictures: list[Path], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    levels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "three.tif", levels, photometric="rgb")
+    out, sheet = tmp_path / "f.png", tmp_path / "sheet.png"
+    code, printed = run(
+        "fuse", tmp_path / "three.tif", "-o", out, "-m", "max", "--channels", "separate", "--picture", sheet
+    )
+    assert code == 0
+    assert np.array_equal(np.asarray(Pillow.open(out)), levels.max(axis=2))
+    assert "source 2: channel 2 of 3 taken as an image of its own" in printed
+    assert sheet.is_file()
+    code, _ = run("fuse", pictures[0], tmp_path / "three.tif", "-o", out, "-m", "max", "--channels", "2:separate")
+    grey = np.asarray(Pillow.open(pictures[0]))
+    assert np.array_equal(np.asarray(Pillow.open(out)), np.maximum(grey, levels.max(axis=2)))
+    code, printed = run("fuse", *pictures, "-o", out, "--channels", "separate")
+    assert (code, "nothing to separate" in printed) == (2, True)

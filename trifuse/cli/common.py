@@ -46,6 +46,14 @@ SeriesChoice = Annotated[
 AllowGaps = Annotated[
     bool, typer.Option("--allow-gaps", help="Resample DICOM slices at uneven distances onto even ones.")
 ]
+Channels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--channels",
+        metavar="[N:]separate",
+        help="Channels of colour files (of source N) that are modalities: each is a source of its own.",
+    ),
+]
 Windows = Annotated[
     list[str] | None,
     typer.Option("--window", metavar="N=RANGE", help=f"{SETTINGS['window'].help}."),

@@ -9,6 +9,7 @@ import typer
 
 from trifuse.cli.common import (
     AllowGaps,
+    Channels,
     Folder,
     Frames,
     Json,
@@ -40,6 +41,7 @@ def compare(
     frame: Frames = None,
     series: SeriesChoice = None,
     allow_gaps: AllowGaps = False,
+    channels: Channels = None,
     units: Units = "native",
     json: Json = False,
 ) -> None:
@@ -59,14 +61,22 @@ def compare(
     from trifuse.io.many import read_all
 
     check_spares(_outputs(output), sources)
+    read = read_all(
+        sources,
+        frames=frame or (),
+        series=series or (),
+        units=units,
+        allow_gaps=allow_gaps,
+        channels=channels or (),
+    )
     with progress(quiet=json):
         result = comparison.compare(
-            read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps),
+            read,
             None if methods == "all" else names(methods),
             metrics=names(metrics) if "," in metrics else metrics,
             run=run,
         )
-        written = result.save(output, titles=[path.name for path in sources])
+        written = result.save(output, titles=[Path(image.origin).name for image in read])
     if json:
         answer({"rows": result.rows(), "skipped": result.skipped, "failed": result.failed, "written": written})
     else:

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import AllowGaps, Frames, Json, SeriesChoice, Units, Windows, answer, progress, say, table
+from trifuse.cli.common import (
+    AllowGaps,
+    Channels,
+    Frames,
+    Json,
+    SeriesChoice,
+    Units,
+    Windows,
+    answer,
+    progress,
+    say,
+    table,
+)
 
 
 def evaluate(
@@ -32,6 +44,7 @@ def evaluate(
     frame: Frames = None,
     series: SeriesChoice = None,
     allow_gaps: AllowGaps = False,
+    channels: Channels = None,
     units: Units = "native",
     window: Windows = None,
     json: Json = False,
@@ -65,7 +78,7 @@ def evaluate(
             raise InputError(
                 f"{one_line(single)}: is a file, and {one_line(fused)} a folder of results; give folders for all"
             )
-    chosen = bool(frame or series)
+    chosen = bool(frame or series or channels)
     if fused.is_dir() and all(path.is_dir() for path in source or []) and not chosen:
         _folder(fused, source or [], reference, names, colour, workers, window or [], json)
         return
@@ -79,6 +92,7 @@ def evaluate(
         units=units,
         allow_gaps=allow_gaps,
         windows=window or (),
+        channels=channels or (),
     )
     scores = measure(fused, sources=read, reference=reference, metrics=names, colour=colour)
     if json:

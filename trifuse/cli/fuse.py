@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from trifuse.cli.common import AllowGaps, Frames, Json, SeriesChoice, Sources, Units, answer, progress, say
+from trifuse.cli.common import AllowGaps, Channels, Frames, Json, SeriesChoice, Sources, Units, answer, progress, say
 from trifuse.cli.settings import takes_run
 from trifuse.core.errors import RegistrationWarning
 from trifuse.fusion.settings import Run
@@ -44,6 +44,7 @@ def fuse(
     frame: Frames = None,
     series: SeriesChoice = None,
     allow_gaps: AllowGaps = False,
+    channels: Channels = None,
     units: Units = "native",
     keep_patient: Annotated[
         Path | None,
@@ -84,6 +85,8 @@ def fuse(
 
       trifuse fuse ct/ pet/ -o fused.nii.gz --register resample --units suv --window 1=soft-tissue --window 2=0:6
 
+      trifuse fuse pre-flair-post.tif -o fused.png --channels separate
+
       trifuse fuse mr/ pet/ -o fused.dcm --register rigid --keep-patient mr/
     """
     from trifuse import fusion, report
@@ -97,7 +100,9 @@ def fuse(
     wanted.check(sources=sources)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = {**run.options, **{name: value for name, value in shortcuts.items() if value is not None}}
-    read = read_all(sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps)
+    read = read_all(
+        sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps, channels=channels or ()
+    )
     wanted.check(read[0].dims)
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
@@ -108,7 +113,7 @@ def fuse(
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:
-        named = [(path.name, source) for path, source in zip(sources, shown(read, run.window), strict=True)]
+        named = [(Path(source.origin).name, source) for source in shown(read, run.window)]
         written["picture"] = report.contact_sheet([*named, (f"fused: {method}", fused)], picture, crosshair=True)
     if json:
         answer({"written": written, "provenance": fused.provenance})

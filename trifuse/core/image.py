@@ -150,6 +150,26 @@ class Image:
             notes=(*self.notes, note) if told else self.notes,
         )
 
+    def separated(self) -> list[Image]:
+        """The channels as grey images of their own, for files whose channels are modalities and no colours.
+
+        A grey image is its only channel.
+        """
+        if self.channels == 1:
+            return [self]
+        native = self.native()
+        return [
+            replace(
+                self,
+                pixels=self.pixels[index : index + 1],
+                stored=native[index : index + 1],
+                modality=Modality.OTHER,
+                origin=f"{self.origin} [{index + 1}]",
+                notes=(*self.notes, f"channel {index + 1} of {self.channels} taken as an image of its own"),
+            )
+            for index in range(self.channels)
+        ]
+
     def noted(self, *notes: str) -> Image:
         """The same image with further notes."""
         return replace(self, notes=(*self.notes, *notes))

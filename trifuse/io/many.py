@@ -22,6 +22,7 @@ def read_all(
     units: Units = "native",
     allow_gaps: bool = False,
     windows: Sequence[str] = (),
+    channels: Sequence[str] = (),
 ) -> list[Image]:
     """Reads every source.
 
@@ -31,6 +32,8 @@ def read_all(
             source is for all that have several.
         series: which DICOM series, likewise: "2:5" or "5".
         units, allow_gaps: as for `read`.
+        channels: "separate" or "2:separate": channels that are modalities and no colours are sources of their own,
+            counted in their places from then on.
         windows: in which window a source is shown: "2=0:6", "ct=brain", "suv6" (see `trifuse.core.window.shown`).
 
     Raises:
@@ -44,7 +47,22 @@ def read_all(
     for option, choice in asked.items():
         if choice.common is not None and len(choice.refused) == len(paths):
             raise InputError(f"--{option} {choice.common}: no source has anything to choose from: {choice.refused[0]}")
-    return shown(images, windows)
+    return shown(_separated(images, per_source(channels, len(paths), "--channels")), windows)
+
+
+def _separated(images: Sequence[Image], asked: PerSource) -> list[Image]:
+    ways = [asked.own.get(number, asked.common) for number, _ in enumerate(images, start=1)]
+    for way in [*asked.own.values(), asked.common]:
+        if way not in (None, "separate", "colour"):
+            raise OptionError(
+                f"--channels {way}: is not known; give separate or colour (of source 2 alone: 2:separate)"
+            )
+    chosen = [image for image, way in zip(images, ways, strict=True) if way == "separate"]
+    grey = [image for image, way in zip(images, ways, strict=True) if way == "separate" and image.channels == 1]
+    if chosen and len(grey) == len(chosen):
+        raise InputError(f"{grey[0].origin}: is grey: --channels separate has nothing to separate")
+    parted = [image.separated() if way == "separate" else [image] for image, way in zip(images, ways, strict=True)]
+    return [image for part in parted for image in part]
 
 
 @dataclass(frozen=True)
