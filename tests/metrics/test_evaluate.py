@@ -40,6 +40,7 @@ def test_presets_name_metrics_and_leave_out_what_does_not_fit(name: str, monkeyp
     wanted = PRESETS[name].metrics
     assert all(resolve(metric) == metric for metric in wanted)
     large = {metric for metric in wanted if get(metric).card.min_size > 48}
+    large |= {metric for metric in wanted if get(metric).mask == "lesion" or metric.startswith("uptake")}
     if large:
         with pytest.warns(MetricWarning, match="left out"):
             values = evaluate(F, [A, B], metrics=name)

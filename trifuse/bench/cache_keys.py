@@ -23,7 +23,11 @@ def of_row(recipe: Recipe, entry: Entry) -> str:
 
 def of_case(case: Case) -> str:
     """Changes with the name of a case and with what its files hold, wherever they lie."""
-    parts = [case.name, case.patient, *(files.digest(path) for path in case.paths)]
+    parts = [
+        case.name,
+        case.patient,
+        *(files.digest(path) for path in (*case.paths, *([case.mask] if case.mask else []))),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -21,11 +21,12 @@ from trifuse.core.image import Image, scaled_affine
 
 @dataclass(frozen=True)
 class Case:
-    """One case: its name, patient and the paths of its sources."""
+    """One case: its name, patient, the paths of its sources, and that of its lesion's mask if it has one."""
 
     name: str
     patient: str
     paths: tuple[Path, ...]
+    mask: Path | None = None
 
 
 def find(cases: Cases, data: Path) -> list[Case]:
@@ -48,7 +49,7 @@ def find(cases: Cases, data: Path) -> list[Case]:
     if twice:
         raise InputError(f"two cases are called {twice[0]}; add a column to `case` that tells them apart")
     for case in found:
-        for path in case.paths:
+        for path in (*case.paths, *([case.mask] if case.mask else [])):
             if not path.exists():
                 raise InputError(f"{path}: missing (case {case.name}); name the data folder with --data")
     return found
@@ -70,12 +71,23 @@ def _rows(table: Path, cases: Cases) -> list[dict[str, str]]:
 def _case(row: dict[str, str], cases: Cases, data: Path) -> Case:
     name = "_".join(row[column] for column in cases.case).replace("/", "-")
     patient = row[cases.patient] if cases.patient else name
-    return Case(name, patient, tuple(data / row[column] for column in cases.columns))
+    paths = tuple(data / row[column] for column in cases.columns)
+    return Case(name, patient, paths, _mask(row, cases, data))
 
 
 def published(data: Path, pattern: str, case: Case, scale: int) -> Path:
     """Where somebody's picture of a case lies; `{case}` and `{scale}` are filled in, and nothing else is."""
     return data / pattern.replace("{case}", case.name).replace("{scale}", str(scale))
+
+
+def _mask(row: dict[str, str], cases: Cases, data: Path) -> Path | None:
+    """The mask that a column names, or the file of that name beside the first source; None where there is none."""
+    if cases.mask is None:
+        return None
+    if cases.mask in row:
+        return data / row[cases.mask] if row[cases.mask] else None
+    beside = (data / row[cases.columns[0]]).with_name(cases.mask)
+    return beside if beside.is_file() else None
 
 
 def sources(case: Case, prepare: str = "none") -> list[Image]:

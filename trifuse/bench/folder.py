@@ -26,6 +26,7 @@ class Job:
     metrics: str | tuple[str, ...]
     colour: str
     windows: tuple[str, ...] = ()
+    mask: Path | None = None
 
 
 def evaluate_folder(
@@ -35,6 +36,7 @@ def evaluate_folder(
     metrics: str | Sequence[str] = "core",
     *,
     colour: str = "luma",
+    mask: Path | None = None,
     workers: int = 1,
     windows: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
@@ -45,6 +47,7 @@ def evaluate_folder(
         sources: folders of sources, one per modality, whose files bear the same names.
         reference: folder of ground truths, likewise.
         metrics, colour: see `trifuse.evaluate`.
+        mask: folder of masks, likewise.
         workers: processes.
         windows: of the sources, see `trifuse.core.window.shown`.
 
@@ -54,13 +57,24 @@ def evaluate_folder(
     pictures = images_in(fused)
     partners = [images_in(folder) for folder in sources]
     truths = images_in(reference) if reference is not None else {}
-    for folder, found in zip([*sources, *([reference] if reference else [])], [*partners, truths], strict=False):
+    masks = images_in(mask) if mask is not None else {}
+    extra = [(folder, found) for folder, found in ((reference, truths), (mask, masks)) if folder is not None]
+    for folder, found in [*zip(sources, partners, strict=True), *extra]:
         missing = sorted(set(pictures) - set(found))
         if missing:
             raise InputError(f"{folder}: no partner for {missing[0]} ({len(missing)} missing); name the files alike")
     chosen = metrics if isinstance(metrics, str) else tuple(metrics)
     jobs = [
-        Job(name, path, tuple(found[name] for found in partners), truths.get(name), chosen, colour, tuple(windows))
+        Job(
+            name,
+            path,
+            tuple(found[name] for found in partners),
+            truths.get(name),
+            chosen,
+            colour,
+            tuple(windows),
+            masks.get(name),
+        )
         for name, path in sorted(pictures.items())
     ]
     return engines.each(measure, jobs, Local(workers), "pictures")
@@ -70,7 +84,7 @@ def measure(job: Job) -> dict[str, Any]:
     """Scores of one picture, or its error."""
     try:
         sources = read_all(job.sources, windows=job.windows)
-        scores = evaluate(job.fused, sources, job.reference, job.metrics, colour=job.colour)
+        scores = evaluate(job.fused, sources, job.reference, job.metrics, colour=job.colour, mask=job.mask)
     except TrifuseError as error:
         return {"case": job.name, "error": str(error)}
     return {"case": job.name, **scores}

@@ -76,6 +76,7 @@ class Cases(BaseModel):
         columns: its columns that hold the sources' paths.
         case: columns that together name the case.
         patient: column that names the patient, for means over patients.
+        mask: of the lesion, for metrics that need it: a column of the table, or a file name beside the first source.
         where: column -> allowed values.
         limit: at most this many cases, spread evenly over the table.
         listed: case -> paths of its sources, instead of a table.
@@ -89,6 +90,7 @@ class Cases(BaseModel):
     columns: list[str] = Field(default_factory=list)
     case: list[str] = Field(default_factory=lambda: ["case"])
     patient: str | None = "patient"
+    mask: str | None = None
     where: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(default=None, ge=1)
     listed: dict[str, list[str]] = Field(default_factory=dict)

@@ -75,13 +75,26 @@ class Study:
         """All metrics of the recipe; metrics of one image are compared with the truth's as `name:difference`."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MetricWarning)
-            scores = self._evaluator.measure(fused.image, self.recipe.metrics)
+            scores = self._scores(fused.image)
         scores |= {
             f"{name}:difference": abs(scores[name] - value) for name, value in self._own.items() if name in scores
         }
         said = (str(warning.message) for warning in caught if issubclass(warning.category, MetricWarning))
         left_out = [text.removeprefix("left out: ") for text in said if text.startswith("left out: ")]
         return Measured(scores | self._calibration(fused), list(dict.fromkeys(left_out)))
+
+    def _scores(self, fused: Image) -> dict[str, float]:
+        """The recipe's metrics, those of lesions under the case's mask and the others on the whole image."""
+        wanted, mask = self.recipe.metrics, self.case.mask
+        if isinstance(wanted, str):
+            return self._evaluator.measure(fused, wanted, mask)
+        lesions = [name for name in wanted if metrics.get(name).mask == "lesion"]
+        others = [name for name in wanted if name not in lesions]
+        scores = self._evaluator.measure(fused, others) if others else {}
+        if lesions and mask is None:
+            warnings.warn(f"left out: {', '.join(lesions)}: the case has no mask", MetricWarning, stacklevel=2)
+            return scores
+        return scores | (self._evaluator.measure(fused, lesions, mask) if lesions else {})
 
     def _calibration(self, fused: Fused) -> dict[str, float]:
         """How far the uncertainty can be trusted where any source or the truth shows something."""

@@ -36,6 +36,10 @@ def compare(
     metrics: Annotated[
         str, typer.Option(help="all, a preset (core, default, ...) or names, comma-separated.")
     ] = "core",
+    mask: Annotated[
+        Path | None,
+        typer.Option("--mask", help="A lesion's mask on the sources' grid, for --metrics use.", show_default=False),
+    ] = None,
     *,
     run: Run,
     frame: Frames = None,
@@ -74,6 +78,7 @@ def compare(
             read,
             None if methods == "all" else names(methods),
             metrics=names(metrics) if "," in metrics else metrics,
+            mask=mask,
             run=run,
         )
         written = result.save(output, titles=[Path(image.origin).name for image in read])

@@ -40,6 +40,15 @@ def evaluate(
     colour: Annotated[
         Literal["luma", "rgb"], typer.Option(help="Whether errors and SSIM are taken on luma or on the three channels.")
     ] = "luma",
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask",
+            help="A mask on the fused grid (not 0 counts; a folder of them for folders): the lesion of --metrics use, "
+            "the pixels that count for others.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Folders: pictures measured at once.")] = 1,
     frame: Frames = None,
     series: SeriesChoice = None,
@@ -62,6 +71,8 @@ def evaluate(
 
       trifuse evaluate fused.png --reference truth.png --metrics psnr,ssim
 
+      trifuse evaluate fused.png -s t1.png -s flair.png --mask tumour.png --metrics use
+
       trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
     from trifuse.core.errors import InputError, OptionError, one_line
@@ -80,7 +91,7 @@ def evaluate(
             )
     chosen = bool(frame or series or channels)
     if fused.is_dir() and all(path.is_dir() for path in source or []) and not chosen:
-        _folder(fused, source or [], reference, names, colour, workers, window or [], json)
+        _folder(fused, source or [], reference, mask, names, colour, workers, window or [], json)
         return
     from trifuse.io.many import read_all
     from trifuse.metrics.images import evaluate as measure
@@ -94,7 +105,7 @@ def evaluate(
         windows=window or (),
         channels=channels or (),
     )
-    scores = measure(fused, sources=read, reference=reference, metrics=names, colour=colour)
+    scores = measure(fused, sources=read, reference=reference, metrics=names, colour=colour, mask=mask)
     if json:
         answer(scores)
     else:
@@ -113,6 +124,7 @@ def _folder(
     fused: Path,
     sources: list[Path],
     reference: Path | None,
+    mask: Path | None,
     metrics: str | list[str],
     colour: str,
     workers: int,
@@ -122,7 +134,9 @@ def _folder(
     from trifuse.bench.folder import evaluate_folder
 
     with progress(quiet=json):
-        rows = evaluate_folder(fused, sources, reference, metrics, colour=colour, workers=workers, windows=windows)
+        rows = evaluate_folder(
+            fused, sources, reference, metrics, colour=colour, mask=mask, workers=workers, windows=windows
+        )
     done = [row for row in rows if "error" not in row]
     failed = [row for row in rows if "error" in row]
     if json:

@@ -80,6 +80,7 @@ def compare(
     names: Sequence[str] | None = None,
     *,
     metrics: str | Sequence[str] = "core",
+    mask: Any = None,
     run: Run | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -89,6 +90,7 @@ def compare(
         sources: see `trifuse.fuse`.
         names: methods; all if None, where those that lack weights or cannot take the sources are skipped.
         metrics: a preset or names of metrics.
+        mask: of a lesion, or of the pixels that count; see `trifuse.evaluate`.
         run: how they are fused; sources are brought onto one grid once for all methods.
         settings: fields of `Run` by name, instead of `run` or to change it.
 
@@ -106,7 +108,7 @@ def compare(
     for name in track(list(names or methods.names()), "methods"):
         try:
             fused = fuse(aligned, name, run=how.changed(register="none", window=()))
-            done.scores[name] = evaluate(fused, sources=aligned, metrics=metrics)
+            done.scores[name] = evaluate(fused, sources=aligned, metrics=metrics, mask=mask)
             done.fused[name] = fused
         except WeightsError as error:
             done.skipped[name] = str(error)
@@ -117,7 +119,11 @@ def compare(
 
 def _directions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Direction]:
     """Which columns of a table of metrics are better high, and which low."""
-    cards = {name: metric(name).card for name in rows[0] if name not in ("method", "seconds")} if rows else {}
+    cards = (
+        {name: metric(name.removesuffix(":masked")).card for name in rows[0] if name not in ("method", "seconds")}
+        if rows
+        else {}
+    )
     words: dict[str, Direction] = {"high": "higher", "low": "lower"}
     return {name: words[card.direction] for name, card in cards.items() if card.direction in words}
 

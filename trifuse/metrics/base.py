@@ -109,7 +109,8 @@ class Metric:
         measure: its function.
         reduce: how the sources combine in this variant.
         at_once: whether the function takes `(fused, sources)` although the card's kind is "pair".
-        mask: "pixels": it may be fed a list of samples; "windows": its function takes `mask`; "no".
+        mask: "pixels": it may be fed a list of samples; "windows": its function takes `mask`; "lesion": likewise, and
+            it needs one; "whole": it looks at the whole image whatever the mask; "no".
         rgb: under `colour="rgb"`: "luma" as always, "samples" of all channels, or mean over "channels".
         pools: whether its function handles volumes itself although the card says "slices".
         sliced: whether this variant goes slice by slice although the card says otherwise.
@@ -120,7 +121,7 @@ class Metric:
     measure: Callable[..., Any]
     reduce: Reduce
     at_once: bool = False
-    mask: Literal["no", "pixels", "windows"] = "no"
+    mask: Literal["no", "pixels", "windows", "lesion", "whole"] = "no"
     rgb: Literal["luma", "samples", "channels"] = "luma"
     pools: bool = False
     sliced: bool = False
@@ -143,6 +144,8 @@ class Metric:
         """Why it cannot measure this case, with a way out; empty if it can."""
         if self.card.kind != "image" and not case.sources:
             return f"metric {self.name} compares with sources; give sources or a reference"
+        if case.mask is None and self.mask == "lesion":
+            return f"metric {self.name} measures a lesion; give its mask (mask=, --mask)"
         if case.mask is not None and self.mask == "no":
             return f"metric {self.name} takes no mask; leave the mask or the metric out"
         space = case.fused.values.shape
@@ -181,7 +184,7 @@ class Metric:
 
     def _measured(self, case: Case) -> Score:
         options: dict[str, Any] = {}
-        if self.mask == "windows":
+        if self.mask in ("windows", "lesion"):
             options["mask"] = case.mask
         if self.card.weights is not None:
             options["weights"] = case.weights

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from trifuse.core.errors import OptionError, PluginError, WeightsError
+from trifuse.core.errors import InputError, OptionError, PluginError, WeightsError
 from trifuse.core.registry import hint
 from trifuse.metrics import get, resolve
 from trifuse.metrics.base import Case, Metric, Score, case_of, require_same_space
@@ -43,7 +43,8 @@ def evaluate(
         colour: "luma" measures RGB images on rint(0.299 R + 0.587 G + 0.114 B); "rgb" measures MSE, RMSE, MAE,
             NMSE, PSNR and SSIM over the channels. LPIPS always sees colour.
         mask: None for the whole image; "foreground" (any source above 0) or an array of the images' size for
-            metrics that can leave pixels out. Names then end in `:masked`.
+            metrics that can leave pixels out. Names then end in `:masked`. Metrics of lesions take the mask as the
+            lesion's, and those of the preset "use" that look at the whole image do so.
         per_source: adds `name[k]`, the value for source k = 0, 1, ..., and `name/N`, the mean over the sources, where
             a metric is a sum over more or fewer than two.
         weights: checkpoint for LPIPS instead of the one that TRIFUSE_LPIPS names.
@@ -72,7 +73,8 @@ def evaluate(
                 continue
             score = _score(measure, target, lenient)
             if score is not None:
-                label = name + suffix + ("" if mask is None else ":masked")
+                masked = mask is not None and measure.mask not in ("lesion", "whole")
+                label = name + suffix + (":masked" if masked else "")
                 results |= _labelled(label, score, measure, per_source)
     return results
 
@@ -131,7 +133,7 @@ def _score(measure: Metric, case: Case, lenient: bool) -> Score | None:
             return None
     try:
         return measure.score(case)
-    except WeightsError as error:
+    except (WeightsError, OptionError, InputError) as error:
         if not lenient:
             raise
         warnings.warn(f"left out: {error}", MetricWarning, stacklevel=3)

@@ -45,7 +45,8 @@ def evaluate(
         metrics: a preset (`core`, `default`, `all`, `cddfuse`, `tang`, `vifb`, `liu`, `ddfm-palm`, `tfs-diff`), a
             name, or a list of names; see `trifuse.metrics.evaluate.evaluate` for this and the other arguments.
         colour: "luma", or "rgb" for metrics that can compare channels.
-        mask: None, "foreground", or an array of the fused image's size.
+        mask: None, "foreground", an array of the fused image's size, or an image or path on its grid, where all that
+            is not 0 counts; metrics of lesions take it as the lesion.
         per_source: whether to give the values for each source too.
         weights: checkpoint for LPIPS.
         range: the values that are black and white in all arrays among the images, where they do not tell it.
@@ -74,7 +75,7 @@ def evaluate(
         None if truth is None else grey_levels(truth, whole),
         metrics,
         colour=colour,
-        mask=mask,
+        mask=mask_on(image, mask),
         per_source=per_source,
         weights=weights,
     )
@@ -96,16 +97,36 @@ class Evaluator:
         self._whole = bool(others) and all(is_8bit(other) for other in others)
         self._pixels = [pixels_of(grey_levels(other, self._whole)) for other in others]
 
-    def measure(self, fused: Image, metrics: str | Sequence[str]) -> dict[str, float]:
-        """Scores of one fused image; see `evaluate` for `metrics` and the errors raised."""
+    def measure(self, fused: Image, metrics: str | Sequence[str], mask: Any = None) -> dict[str, float]:
+        """Scores of one fused image; see `evaluate` for `metrics`, `mask` and the errors raised."""
         if any(source.space != fused.space for source in self.sources):
-            return evaluate(fused, self.sources, self.reference, metrics)
+            return evaluate(fused, self.sources, self.reference, metrics, mask=mask)
         check_grid(fused, self.sources, self.reference)
         count = len(self.sources)
         reference = self._pixels[count] if self.reference is not None else None
-        scores = evaluate_arrays(grey_levels(fused, self._whole), self._pixels[:count], reference, metrics)
+        area = mask_on(fused, mask)
+        scores = evaluate_arrays(grey_levels(fused, self._whole), self._pixels[:count], reference, metrics, mask=area)
         self._pixels = [pixels.alone() for pixels in self._pixels]
         return scores
+
+
+def mask_on(fused: Image, mask: Any) -> Any:
+    """A mask as arrays are measured with: an image or a path becomes an array, anything else stays as it is.
+
+    Raises:
+        InputError: if it cannot be read.
+        GridError: if it is on another grid than the fused image.
+    """
+    if mask == "foreground" if isinstance(mask, str) else not isinstance(mask, Path | Image):
+        return mask
+    image = Image.of(mask)
+    if image.space != fused.space:
+        raise GridError(
+            f"the mask has size {_size(image)}, the fused image {_size(fused)}; bring it to the fused image's grid"
+        )
+    if not _same_place(fused, image, 1):
+        raise GridError("the mask lies elsewhere in the patient than the fused image; bring it to its grid")
+    return np.asarray(image.native() != 0).any(axis=0)
 
 
 def grey_levels(image: Image, whole: bool) -> NDArray[np.float64]:

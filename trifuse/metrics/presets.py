@@ -24,13 +24,22 @@ _DEFAULT = named(
     "mse rmse mae nmse psnr ssim ms_ssim mef_ssim mef_ms_ssim lpips q_cv q_cb q_p q_y q_s q_w q_c q_sf"
 )
 
+_SPECIAL = named("lesion_cnr lesion_lab uptake_rank uptake_error")
+
 PRESETS: dict[str, Preset] = {
     "core": Preset(
         named("en sd sf ag mi vif qabf ssim scd cc psnr mse rmse mae"),
         "the metrics that nearly every fusion paper prints; quick",
     ),
     "default": Preset(_DEFAULT, "one well-defined variant of every common metric, for any number of sources"),
-    "all": Preset(tuple(names()), "the default variant of every metric"),
+    "all": Preset(
+        tuple(name for name in names() if name not in _SPECIAL),
+        "the default variant of every metric that needs neither a lesion's mask nor uptake in colour",
+    ),
+    "use": Preset(
+        named("lesion_cnr lesion_lab edge_recall edge_recall@head speckle background_lift uptake_rank uptake_error"),
+        "what a reader needs: lesions (with their mask), edges of every source, no dots, black background, uptake",
+    ),
     "cddfuse": Preset(
         named("en sd sf ag mi@evaluator mse cc psnr@evaluator scd vif@evaluator qabf ssim@evaluator"),
         "Evaluator.py of CDDFuse, used by DDFM and EMMA: MI in nats, PSNR with the peak of F, SSIM with range 2, "
