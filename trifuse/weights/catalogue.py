@@ -124,7 +124,7 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/cddfuse.yaml; see cddfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="cddfuse.safetensors",
-        sha256="f57162133a7268c009266181e1c4e0c74480eba5077b8a61770c62af2a114556",
+        sha256="70a31573b4dfc8b538ffe8be3a8e40ef0acd759c6fbe4a6e8c415e4a1940e702",
     ),
     Entry(
         name="swinfuse",
