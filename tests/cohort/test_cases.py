@@ -83,3 +83,10 @@ def test_lists_that_are_none_are_refused(tmp_path: Path) -> None:
         cases_of([tmp_path / "none.csv"])
     with pytest.raises(OptionError, match="no dataset_description"):
         cases_of([tmp_path / "l.csv"], Choice(participants=("01",)))
+
+
+def test_series_and_frames_are_chosen_within_a_column(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("case,t1,pet,pet_series,pet_frame\na,a/study,a/study,5,1\n")
+    (case,) = cases_of([tmp_path / "t.csv"])
+    assert list(case.sources) == ["t1", "pet"]
+    assert case.chosen == {"t1": {}, "pet": {"series": "5", "frame": "1"}}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import Folder, Json, Units, answer, progress, say
+from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Units, answer, progress, say
 from trifuse.cli.settings import takes_run
 from trifuse.fusion.settings import Run
 
@@ -41,6 +41,9 @@ def cohort(
         bool, typer.Option(help="Of a folder of studies: call cases as their folders, which may be patients' names.")
     ] = False,
     units: Units = "native",
+    frame: Frames = None,
+    series: SeriesChoice = None,
+    allow_gaps: AllowGaps = False,
     metrics: Annotated[
         str, typer.Option(help="Measure each result: all, a preset (core, default, ...) or names, comma-separated.")
     ] = "",
@@ -86,11 +89,14 @@ def cohort(
     from trifuse.cohort import Job, cases_of
     from trifuse.cohort import cohort as run_cohort
     from trifuse.cohort.cases import Choice, describe_if_bids
+    from trifuse.io.many import Choices
 
-    choice = Choice(tuple(source or ()), tuple(participant_label or ()), tuple(session_label or ()), keep_names)
+    choices = Choices(tuple(series or ()), tuple(frame or ()), allow_gaps)
+    labels = tuple(participant_label or ()), tuple(session_label or ())
+    choice = Choice(tuple(source or ()), *labels, keep_names, choices.series)
     found = cases_of(cases, choice)
     chosen = tuple(name.strip() for name in metrics.split(",")) if "," in metrics else metrics
-    todo = [Job(case, output, method, run, chosen, sheet, suffix, units) for case in found]
+    todo = [Job(case, output, method, run, chosen, sheet, suffix, units, choices) for case in found]
     describe_if_bids(cases[0], output)
     with progress(quiet=json):
         done = run_cohort(todo, _engine(engine, jobs, memory, scheduler, cluster, resources), shard=_shard(shard))

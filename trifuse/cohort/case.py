@@ -14,6 +14,7 @@ class Case:
     Attributes:
         name: of the case; results lie in a folder called like it.
         sources: modality -> file or DICOM folder, the reference first.
+        chosen: modality -> "series" and "frame" of its file or folder, where it holds several.
         mask: of a lesion, on the grid of the result; None where there is none.
         reference: a ground truth, likewise.
         settings: `method` and fields of `Run` that hold for this case alone, as text.
@@ -26,5 +27,6 @@ class Case:
     mask: Path | None = None
     reference: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     place: str | None = None
     error: str = ""

@@ -12,6 +12,7 @@ from trifuse.cohort.case import Case
 from trifuse.core.errors import InputError, OptionError, one_line
 from trifuse.core.rows import rows_of
 from trifuse.fusion.settings import SETTINGS
+from trifuse.prepare.studies import CHOICES
 
 __all__ = ["Case", "Choice", "cases_of"]
 
@@ -29,19 +30,22 @@ class Choice:
         sources: names of the images of each case, the reference first: columns, file names or modalities; all if empty.
         participants, sessions: labels of a BIDS data set to keep, without `sub-` and `ses-`; all if empty.
         keep_names: whether cases of a folder are called as their folders.
+        series: which DICOM series of study folders that hold several of a kind (see `trifuse.io.many.Choices`).
     """
 
     sources: tuple[str, ...] = ()
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     keep_names: bool = False
+    series: tuple[str, ...] = ()
 
 
 def cases_of(paths: Sequence[Path], choice: Choice = Choice()) -> list[Case]:
     """The cases that a table, a folder of studies, a BIDS data set or two and more parallel folders hold, in order.
 
-    A table has a column `case`, a column of paths for each source, named by its modality, and any of `mask`,
-    `reference`, `method` and the settings of a run, for that case alone. Paths are relative to the table.
+    A table has a column `case`, a column of paths for each source, named by its modality, any of `pet_series` and
+    `pet_frame` (which of the series and frames of column `pet`), and any of `mask`, `reference`, `method` and the
+    settings of a run, for that case alone. Paths are relative to the table.
 
     Raises:
         InputError: if the list cannot be read, is empty, or names a case twice. What is wrong with one case is said in
@@ -55,7 +59,7 @@ def cases_of(paths: Sequence[Path], choice: Choice = Choice()) -> list[Case]:
     elif choice.participants or choice.sessions:
         raise OptionError(f"{one_line(paths[0])}: no dataset_description.json, so no participants to choose from")
     elif paths[0].is_dir():
-        found = folders.studies(paths[0], choice.sources, keep_names=choice.keep_names)
+        found = folders.studies(paths[0], choice.sources, keep_names=choice.keep_names, series=choice.series)
     else:
         found = [_of_row(row, paths[0].parent, choice.sources) for row in rows_of(paths[0], "cases", EXAMPLE)]
     if not found:
@@ -69,7 +73,8 @@ def cases_of(paths: Sequence[Path], choice: Choice = Choice()) -> list[Case]:
 def _of_row(row: Mapping[str, str], folder: Path, wanted: Sequence[str]) -> Case:
     name = row["case"] or "?"
     settings = {key: value for key, value in row.items() if (key in SETTINGS or key == "method") and value}
-    columns = [key for key in row if key != "case" and key not in OTHERS and key not in SETTINGS and row[key]]
+    columns = [key for key in row if key != "case" and key not in (*OTHERS, *SETTINGS) and row[key]]
+    columns = [key for key in columns if not key.endswith(CHOICES)]
     missing = [key for key in wanted if not row.get(key)]
     named = list(wanted) or columns
     if missing:
@@ -78,7 +83,8 @@ def _of_row(row: Mapping[str, str], folder: Path, wanted: Sequence[str]) -> Case
         return Case(name, error="the list names fewer than two images")
     paths = {key: folder / Path(row[key]).expanduser() for key in (*named, "mask", "reference") if row.get(key)}
     sources = {key: paths[key] for key in named}
-    return Case(name, sources, paths.get("mask"), paths.get("reference"), settings)
+    picked = {key: {end[1:]: row[key + end] for end in CHOICES if row.get(key + end)} for key in named}
+    return Case(name, sources, paths.get("mask"), paths.get("reference"), settings, picked)
 
 
 def describe_if_bids(source: Path, output: Path) -> None:

@@ -12,14 +12,16 @@ from trifuse.io import formats
 from trifuse.prepare.studies import listed
 
 
-def studies(folder: Path, wanted: Sequence[str] = (), *, keep_names: bool = False) -> list[Case]:
+def studies(
+    folder: Path, wanted: Sequence[str] = (), *, keep_names: bool = False, series: Sequence[str] = ()
+) -> list[Case]:
     """A case for each folder of a study; which images it has is told as in `trifuse prepare`.
 
     Raises:
         InputError: if there are none, or they do not share the names of two images.
     """
-    found = listed(folder, wanted, keep_names=keep_names)
-    return [Case(study.name, study.sources, error=study.error) for study in found]
+    found = listed(folder, wanted, keep_names=keep_names, series=series)
+    return [Case(s.name, s.sources, error=s.error, chosen={name: s.choices(name) for name in s.sources}) for s in found]
 
 
 def parallel(given: Sequence[Path]) -> list[Case]:

@@ -7,7 +7,7 @@ import json
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.version import __version__
 from trifuse.fusion import Fused, fuse, saving
 from trifuse.fusion.settings import Run
+from trifuse.io.many import Choices
 from trifuse.io.request import Units
 from trifuse.metrics.images import evaluate
 
@@ -41,6 +42,7 @@ class Job:
         sheet: whether to draw sources and result side by side.
         format: end of the result's name, such as ".nii.gz"; None for .png of pictures and .nii.gz of volumes.
         units: of PET from DICOM, "native" or "suv".
+        choices: which series and frames of the sources.
     """
 
     case: Case
@@ -51,6 +53,7 @@ class Job:
     sheet: bool = True
     format: str | None = None
     units: Units = "native"
+    choices: Choices = field(default_factory=Choices)
 
     @property
     def stem(self) -> Path:
@@ -73,6 +76,7 @@ class Job:
         settings = {**asdict(self.run), "options": dict(self.run.options), "workers": 0, "device": ""}
         parts = [
             [list(self.case.sources), [digest(path) for path in paths], self.case.error, self.units],
+            [{name: dict(own) for name, own in self.case.chosen.items()}, asdict(self.choices)],
             [self.method, settings, dict(self.case.settings), self.metrics, self.sheet, self.format, __version__],
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -110,7 +114,7 @@ def _made(job: Job) -> dict[str, Any]:
     if job.case.error:
         raise InputError(job.case.error)
     method, run = of_case(job)
-    images = [_read(name, path, job.units) for name, path in job.case.sources.items()]
+    images = [_read(name, job) for name in job.case.sources]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # recorded, and told by the command for all cases
         aligned = align(images, reference=run.reference, register=run.register)
@@ -140,8 +144,9 @@ def of_case(job: Job) -> tuple[str, Run]:
     return method, job.run.changed(**from_text(own))
 
 
-def _read(name: str, path: Path, units: Units) -> Image:
-    image = io.read(path, units=units)
+def _read(name: str, job: Job) -> Image:
+    names, own = list(job.case.sources), job.case.chosen.get(name, {})
+    image = job.choices.read(job.case.sources[name], name, names, own, job.units)
     meant = guess_modality(Path(name))
     known = image.modality is not Modality.OTHER or meant is Modality.OTHER
     return image if known else replace(image, modality=meant)

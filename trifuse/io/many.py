@@ -80,6 +80,40 @@ class PerSource:
     refused: list[InputError] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Which series and frames of the sources of many cases.
+
+    Attributes:
+        series: "pet:5", "2:PT", "5" (see `read_all`); a source may be named.
+        frames: "pet:mean", "2:0", likewise.
+        allow_gaps: whether DICOM slices at uneven distances are resampled onto even ones.
+    """
+
+    series: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
+    allow_gaps: bool = False
+
+    def read(
+        self, path: str | Path, name: str, names: Sequence[str], own: Mapping[str, str], units: Units = "native"
+    ) -> Image:
+        """The source `name` of a case with sources `names`; what its list says of it (`own`) goes first.
+
+        Raises:
+            InputError: if it cannot be read.
+            OptionError: if a choice names no source.
+        """
+        values: dict[str, str | None] = {}
+        shared = set()
+        number = list(names).index(name) + 1
+        for option, texts in (("frame", self.frames), ("series", self.series)):
+            choice = per_source(texts, len(names), f"--{option}", names)
+            values[option] = own.get(option) or choice.own.get(number, choice.common)
+            if not own.get(option) and number not in choice.own:
+                shared.add(option)
+        return read_chosen(path, values, shared, units=units, allow_gaps=self.allow_gaps)[0]
+
+
 def per_source(texts: Sequence[str], count: int, option: str, names: Sequence[str] = ()) -> PerSource:
     """Values such as "2:5" (for source 2, counted from 1; "2=5" too) and "5" (for all).
 

@@ -54,6 +54,11 @@ class Study:
         """What tables and records call the patient."""
         return self.name if self.coded else self.patient
 
+    def choices(self, name: str) -> dict[str, str]:
+        """What is chosen of an image: "series", "frame"."""
+        chosen = {"series": self.series.get(name, ""), "frame": self.frames.get(name, "")}
+        return {option: value for option, value in chosen.items() if value}
+
     def redacted(self, text: str) -> str:
         """A message without the name that the code stands for."""
         if not self.coded:

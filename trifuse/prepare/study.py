@@ -16,7 +16,7 @@ from trifuse.core.errors import InputError, UnitsError
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.lineage import check_one_patient
 from trifuse.core.window import shown
-from trifuse.io.many import per_source, read_chosen
+from trifuse.io.many import Choices
 from trifuse.io.request import Units
 from trifuse.prepare.grid import cubic, upright, window_of
 from trifuse.prepare.settings import Register, Settings
@@ -75,21 +75,15 @@ def prepared(study: Study, settings: Settings, register: Register) -> list[Sourc
 
 
 def _read(name: str, study: Study, settings: Settings) -> Image:
-    names, path = list(study.sources), study.sources[name]
-    values: dict[str, str | None] = {"series": study.series.get(name), "frame": study.frames.get(name)}
-    shared = set()
-    for option, texts in (("frame", settings.frames), ("series", settings.series)):
-        choice, number = per_source(texts, len(names), f"--{option}", names), names.index(name) + 1
-        if values[option] is None:
-            values[option] = choice.own.get(number, choice.common)
-            shared |= {option} if number not in choice.own else set()
+    choices = Choices(settings.series, settings.frames, settings.allow_gaps)
+    path, names, own = study.sources[name], list(study.sources), study.choices(name)
     units: Units = "native" if settings.units == "native" else "suv"
     try:
-        image, _ = read_chosen(path, values, shared, units=units, allow_gaps=settings.allow_gaps)
+        image = choices.read(path, name, names, own, units)
     except UnitsError as refusal:
         if settings.units == "suv":
             raise
-        image, _ = read_chosen(path, values, shared, allow_gaps=settings.allow_gaps)
+        image = choices.read(path, name, names, own)
         reason = str(refusal).partition(": cannot be turned into SUV: ")[2].partition(";")[0]
         image = replace(image, notes=(*image.notes, f"is not in SUV: {reason or 'no DICOM header says how'}"))
     if image.dims != 3:

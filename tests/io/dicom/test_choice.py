@@ -242,3 +242,12 @@ def test_compare_and_evaluate_choose_too(tmp_path: Path) -> None:
     for arguments in runs:
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, (arguments, result.output, result.exception)
+
+
+def test_a_cohort_chooses_within_its_sources(tmp_path: Path) -> None:
+    study(tmp_path / "study")
+    (tmp_path / "t.csv").write_text("case,ct,pet,ct_series\na,study,study,2\n")
+    arguments = ["cohort", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), "-m", "mean", "--series", "pet:5"]
+    result = CliRunner().invoke(app, [*arguments, "--no-sheet"])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert io.read(tmp_path / "out" / "a" / "fused.nii.gz").space == VOLUME.shape
