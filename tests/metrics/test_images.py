@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -104,3 +105,16 @@ def test_a_volume_of_three_slices_is_no_colour_picture() -> None:
     a, b = (Image.from_native(rng.integers(0, 256, (1, 24, 20, 3), dtype=np.uint8), window=(0, 255)) for _ in range(2))
     expected = float(np.mean((a.native().astype(float) - b.native()) ** 2))
     assert trifuse.evaluate(a, [b], metrics=["mse"])["mse"] == pytest.approx(expected)
+
+
+def test_16_bit_images_of_one_scanner_are_on_one_scale() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, top, (24, 20)).astype(np.uint16) for top in (900, 3000))
+    with pytest.warns(MetricWarning, match=r"taken as 0\.\.4095"):
+        scores = trifuse.evaluate(a, [b], metrics=["mae"])
+    assert scores["mae"] == pytest.approx(np.abs(a.astype(float) - b).mean() / 4095 * 255, rel=1e-5)
+    whole = (a.astype(float) / 1023 * 65535).astype(np.uint16)
+    whole[0, 0] = 65535  # what spans all of 16 bits is measured as it is
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MetricWarning)
+        trifuse.evaluate(whole, [b], metrics=["mae"])

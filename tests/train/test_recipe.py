@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from trifuse.bench import recipe as bench
 from trifuse.core.errors import InputError
+from trifuse.train import train
 from trifuse.train.recipe import load
 from trifuse.train.settings.data import Tables
 from trifuse.train.settings.schedule import Schedule
@@ -81,6 +83,17 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "r.yaml").write_text(text)
     monkeypatch.delenv("NOWHERE_1", raising=False)
     with pytest.raises(InputError, match=r"uses the variable \$NOWHERE_1, which is not set"):
-        load(tmp_path / "r.yaml")
+        train(tmp_path / "r.yaml", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     monkeypatch.setenv("NOWHERE_1", "/somewhere")
     assert str(load(tmp_path / "r.yaml").data.tables[0]) == "/somewhere/t.csv"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[" * 3000, b"a: b: c", b"just text"])
+def test_what_is_no_recipe_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_bytes(content)
+    for read in (load, bench.load):
+        with pytest.raises(InputError, match=r"r\.yaml") as error:
+            read(path)
+        assert "\n" not in str(error.value)

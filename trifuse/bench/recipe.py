@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from trifuse.bench import row_grid
 from trifuse.core.errors import InputError, OptionError
+from trifuse.core.files import read_yaml
 from trifuse.fusion.settings import SETTINGS, Run
 
 OF_THE_RECIPE = ("scale", "seed", "register", "reference")
@@ -193,15 +194,9 @@ def load(path: Path) -> Recipe:
     Raises:
         InputError: if it is not there, no YAML, or a field is wrong; the message names the field.
     """
-    import yaml
-
+    content = read_yaml(path, "recipe")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Recipe.model_validate(content)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such recipe") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"

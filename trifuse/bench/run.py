@@ -143,7 +143,7 @@ def is_done(key: str, entry: Entry, folder: Path, case: str, scale: int) -> bool
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return bool(key and record.get("key") == key and "scores" in record)
+    return isinstance(record, dict) and bool(key and record.get("key") == key and "scores" in record)
 
 
 def _record(job: Job, entry: Entry, scale: int, result: dict[str, Any]) -> None:

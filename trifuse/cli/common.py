@@ -123,7 +123,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    numeric = len(columns) > 3 and all(len(row) == len(columns) for row in rows)
+    numeric = all(len(row) == len(columns) and all(_is_number(cell) for cell in row[1:]) for row in rows)
     for block in _blocks(columns, rows, console.width) if numeric else [list(range(len(columns)))]:
         drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
         for column in block:
@@ -131,6 +131,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         for row in rows:
             drawn.add_row(*([row[column] for column in block] if numeric else row))
         console.print(drawn)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell in ("", "-")
+    return True
 
 
 def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:

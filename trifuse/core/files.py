@@ -104,6 +104,37 @@ def write_text(path: str | Path, text: str) -> Path:
     return publish(Path(path), lambda draft: _encode_text(draft, text), None)
 
 
+def read_text(path: Path, what: str) -> str:
+    """A text file that a user names.
+
+    Args:
+        what: what it should be, for the message, such as "recipe".
+
+    Raises:
+        InputError: if it is missing, may not be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise InputError(f"{one_line(path)}: the {what} cannot be read ({reason})") from None
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """What a YAML file holds that a user names.
+
+    Raises:
+        InputError: if it is missing, may not be read, or is no YAML.
+    """
+    import yaml
+
+    text = read_text(path, what)
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{one_line(path)}: not valid YAML ({brief(error)})") from None
+
+
 def beside(path: str | Path, word: str) -> Path:
     """The path with `word` before its suffix: `fused.nii.gz` and "-uncertainty" give `fused-uncertainty.nii.gz`."""
     path = Path(path)

@@ -63,6 +63,7 @@ def evaluate(
     labels = ["fused", *(f"source {k}" for k, _ in enumerate(sources, start=1)), "reference"]
     given = [fused, *sources, *([] if reference is None else [reference])]
     image, *givens = Image.all_of(given, range=range, labels=labels)
+    image, *givens = _on_one_depth([image, *givens])
     truth = None if reference is None else givens.pop()
     _tell_unmeasured(zip(labels, [image, *givens, *([] if truth is None else [truth])], strict=False))
     check_grid(image, givens, truth)
@@ -165,6 +166,27 @@ def check_grid(fused: Image, sources: Sequence[Image], reference: Image | None) 
         problems.append("the sources differ in size")
     if problems:
         raise GridError(f"{problems[0]}; bring the images to one grid first", "\n".join(rows))
+
+
+def _on_one_depth(images: list[Image]) -> list[Image]:
+    """16-bit images of which the fused one, the first, does not span 0..65535: on one scale, with a warning.
+
+    Each alone is taken to span the depth that holds it, which may differ although all are on the scanner's scale.
+    """
+    tops = {image.window[1] for image in images if _is_deep(image)}
+    if len(tops) < 2 or not _is_deep(images[0]) or images[0].window[1] == _DEEPEST or not all(map(_is_deep, images)):
+        return images
+    top = max(tops)
+    text = f"16-bit grey levels of all images taken as 0..{top:g}; give range=(low, high) where that is wrong"
+    warnings.warn(text, MetricWarning, stacklevel=3)
+    return [image.windowed(0, top) for image in images]
+
+
+_DEEPEST = 65535.0
+
+
+def _is_deep(image: Image) -> bool:
+    return image.stored is not None and image.stored.dtype == np.uint16 and image.window[0] == 0
 
 
 def _tell_unmeasured(images: Iterable[tuple[str, Image]]) -> None:

@@ -61,7 +61,7 @@ class Settings:
                 raise OptionError(f"{name}={getattr(self, name)!r} is not known; choose {', '.join(get_args(words))}")
         if not 0 <= self.spacing <= 100:
             raise OptionError(f"spacing={self.spacing} mm makes no grid; give 0.1 to 100, or 0 for the reference's own")
-        if min(self.val, self.test) < 0 or self.val + self.test >= 1:
+        if not (self.val >= 0 and self.test >= 0 and self.val + self.test < 1):
             raise OptionError(f"val={self.val} and test={self.test} leave no study to train on; give shares below 1")
         if len(self.sources) == 1 or len(set(self.sources)) < len(self.sources):
             raise OptionError(f"sources {', '.join(self.sources)}: name two or more different images of each study")

@@ -18,9 +18,10 @@ def train(recipe: Path, output: Path, *, resume: bool = False) -> dict[str, floa
     """
     from trifuse.train.export import restore
     from trifuse.train.loop import Trainer
-    from trifuse.train.recipe import load, objective_of
+    from trifuse.train.recipe import check_variables, load, objective_of
 
     read = load(recipe)
+    check_variables(read, recipe)
     objective = objective_of(read)
     if read.start is not None:
         restore(objective.network, read.start)

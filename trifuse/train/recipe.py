@@ -6,13 +6,15 @@ A configuration file of the original SR3 and TFS-Diff programs (JSON with `//` c
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from trifuse.core.errors import InputError
+from trifuse.core.files import read_text, read_yaml
 from trifuse.train.data import official
 from trifuse.train.objectives import REGISTRY, Model
 from trifuse.train.objectives.base import Objective
@@ -44,23 +46,40 @@ def load(path: Path) -> Recipe:
         InputError: if it is missing, or a field is wrong; the message names the field.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: the recipe cannot be read ({error.strerror})") from None
-    try:
         if path.suffix == ".json":
+            text = read_text(path, "recipe")
             return Recipe.model_validate(official.fields(official.parse(text, str(path)), path))
-        content = yaml.safe_load(text)
+        content = read_yaml(path, "recipe")
         if not isinstance(content, dict):
             raise InputError(f"{path}: a recipe is a mapping with name, data, model and schedule")
         return _beside(Recipe.model_validate(content), path.parent)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = [part for at, part in enumerate(first["loc"]) if not (at == 1 and first["loc"][0] in TAGGED)]
         where = ".".join(str(part) for part in place)
         raise InputError(f"{path}, field {where}: {first['msg']} (got {first['input']!r})") from None
+
+
+def check_variables(recipe: Recipe, path: Path) -> None:
+    """Refuses to begin a run whose paths hold environment variables that are not set.
+
+    Raises:
+        InputError: naming the variable.
+    """
+    unset = re.search(r"\$(\w+|\{\w+\})", " ".join(_paths(recipe)))
+    if unset is not None:
+        raise InputError(f"{path}: uses the variable {unset[0]}, which is not set; set it or write the path out")
+
+
+def _paths(value: Any) -> Iterator[str]:
+    if isinstance(value, Path):
+        yield str(value)
+    elif isinstance(value, Part):
+        for name in type(value).model_fields:
+            yield from _paths(getattr(value, name))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _paths(item)
 
 
 def objective_of(recipe: Recipe) -> Objective[Any]:
