@@ -9,14 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trifuse.core import colour
+from trifuse.core.colour import LUMA
 from trifuse.core.errors import InputError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 T = TypeVar("T")
-LUMA = colour.LUMA
-"""Weights of R, G, B in luma (ITU-R BT.601)."""
 
 
 class MetricWarning(UserWarning):

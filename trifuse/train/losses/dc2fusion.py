@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trifuse.train.losses.ssim import gaussian
+from trifuse.train.losses.ssim import from_moments, gaussian
 
 BOX = 27
 WEIGHTS = (2.0, 1.0)
@@ -74,14 +74,10 @@ def similarities(fused: Tensor, sources: Sequence[Tensor], *, one_pass: bool = F
     of_sources = [part for s in sources for part in (s, s * s, s * fused)]
     moments = smoothed(torch.cat([fused, fused * fused, *of_sources]), one_pass=one_pass)
     mean_f, square_f, *parts = moments.chunk(2 + 3 * len(sources))
-    c1, c2 = 0.01**2, 0.03**2
-    found = []
-    for mean, square, product in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        light = (2 * mean * mean_f + c1) / (mean.square() + mean_f.square() + c1)
-        shared = 2 * (product - mean * mean_f) + c2
-        spread = (square - mean.square()) + (square_f - mean_f.square()) + c2
-        found.append((light * shared / spread).mean())
-    return found
+    return [
+        from_moments((mean, mean_f), (square, square_f), product, 1.0).ssim.mean()
+        for mean, square, product in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    ]
 
 
 def smoothed(x: Tensor, *, one_pass: bool = False) -> Tensor:

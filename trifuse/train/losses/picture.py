@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trifuse.diffusion.losses import ssim_map
-from trifuse.metrics.pixels import LUMA
+from trifuse.core.colour import LUMA
 from trifuse.train.losses import lpips
+from trifuse.train.losses.ssim import ssim_map
 from trifuse.train.settings.loss import Loss
 
 FLAT = 1e-4

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Border = Literal["valid", "zeros", "reflect"]
+Pair = tuple[Tensor, Tensor]
 
 
 class Similarity(NamedTuple):
@@ -47,6 +48,30 @@ def smoothed(x: Tensor, size: int = 11, sigma: float = 1.5, border: Border = "va
     return flat.reshape(*x.shape[:2], *flat.shape[2:])
 
 
+def windowed(x: Tensor) -> Tensor:
+    """Gaussian mean over 11 x 11 pixels of `(B, C, H, W)`, borders reflected, as two one-dimensional passes."""
+    window, channels = gaussian(11, 1.5, x), x.shape[1]
+    padded = functional.pad(x, (5, 5, 5, 5), mode="reflect")
+    rows = functional.conv2d(padded, window.reshape(1, 1, 11, 1).repeat(channels, 1, 1, 1), groups=channels)
+    return functional.conv2d(rows, window.reshape(1, 1, 1, 11).repeat(channels, 1, 1, 1), groups=channels)
+
+
+def from_moments(mean: Pair, square: Pair, product: Tensor, top: float) -> Similarity:
+    """The similarity of two images whose values, squares and products have these local means.
+
+    Args:
+        mean, square: of the first and of the second image.
+        product: of both.
+        top: dynamic range L.
+    """
+    (mean_x, mean_y), (square_x, square_y) = mean, square
+    c1, c2 = (0.01 * top) ** 2, (0.03 * top) ** 2
+    light = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    shared = 2 * (product - mean_x * mean_y) + c2
+    spread = (square_x - mean_x.square()) + (square_y - mean_y.square()) + c2
+    return Similarity(light * shared / spread, shared / spread)
+
+
 def similarity(x: Tensor, y: Tensor, *, top: float = 1.0, border: Border = "valid") -> Similarity:
     """Structural similarity of `(B, C, H, W)` with an 11x11 window of deviation 1.5.
 
@@ -58,9 +83,10 @@ def similarity(x: Tensor, y: Tensor, *, top: float = 1.0, border: Border = "vali
     """
     moments = smoothed(torch.cat([x, y, x * x, y * y, x * y]), border=border)
     mean_x, mean_y, square_x, square_y, product = moments.chunk(5)
-    c1, c2 = (0.01 * top) ** 2, (0.03 * top) ** 2
-    squares = mean_x.square() + mean_y.square()
-    spread = (square_x - mean_x.square()) + (square_y - mean_y.square()) + c2
-    shared = 2 * (product - mean_x * mean_y) + c2
-    ssim = ((2 * mean_x * mean_y + c1) * shared) / ((squares + c1) * spread)
-    return Similarity(ssim, shared / spread)
+    return from_moments((mean_x, mean_y), (square_x, square_y), product, top)
+
+
+def ssim_map(x: Tensor, y: Tensor, top: float) -> Tensor:
+    """Structural similarity of `(B, C, H, W)` at every pixel, borders reflected; sides must be 6 or more."""
+    mean, square = (windowed(x), windowed(y)), (windowed(x * x), windowed(y * y))
+    return from_moments(mean, square, windowed(x * y), top).ssim

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trifuse.diffusion import losses
+from trifuse.train.losses.ssim import ssim_map
 
 
 def test_ssim_agrees_with_scikit_image() -> None:
@@ -16,5 +16,5 @@ def test_ssim_agrees_with_scikit_image() -> None:
     _, expected = metrics.structural_similarity(
         x.numpy(), y.numpy(), data_range=2.0, gaussian_weights=True, use_sample_covariance=False, full=True
     )
-    ours = losses.ssim_map(x[None, None], y[None, None], 2.0)[0, 0]
+    ours = ssim_map(x[None, None], y[None, None], 2.0)[0, 0]
     torch.testing.assert_close(ours[5:-5, 5:-5], torch.from_numpy(expected)[5:-5, 5:-5])
