@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trifuse.core import colour
 from trifuse.core.errors import OptionError
 
 LEVELS = 512
@@ -33,7 +34,7 @@ MATPLOTLIB = {name: name for name in ("inferno", "magma", "plasma", "viridis", "
 MATPLOTLIB["spectral"] = "nipy_spectral"
 """Names of ours -> names of matplotlib's maps."""
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+LUMA = np.array(colour.LUMA, dtype=np.float32)
 """ITU-R BT.601, as in `trifuse.core.colour`."""
 
 COLOURED, DARK = 24.0, 8.0

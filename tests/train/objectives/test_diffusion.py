@@ -36,8 +36,8 @@ def recipe(folder: Path, *, data: str, task: str = "tfs-diff", model: str, sides
     return path
 
 
-def closed_form(table: Path, extra: str = "") -> Path:
-    """A recipe with the mean as the closed-form fusion and an untrained upsampler."""
+def analytic(table: Path, extra: str = "") -> Path:
+    """A recipe with the mean as the analytic fusion and an untrained upsampler."""
     torch.manual_seed(0)
     weights = write(table.parent / "up.safetensors", SourceSR(8, 1, 4, (2, 4)).state_dict(), {"network": "source-sr"})
     return recipe(
@@ -48,7 +48,7 @@ def closed_form(table: Path, extra: str = "") -> Path:
 
 
 def test_stacks_hold_enlarged_sources_their_fusion_and_the_truth(table: Path) -> None:
-    task = objective_of(load(closed_form(table)))
+    task = objective_of(load(analytic(table)))
     assert task.held_out is not None
     stack = task.held_out.whole(0, 2).astype(float)
     assert stack.shape == (15, 48, 48)
@@ -59,10 +59,10 @@ def test_stacks_hold_enlarged_sources_their_fusion_and_the_truth(table: Path) ->
 
 
 def test_batches_follow_from_seed_and_step_and_come_from_the_cache(table: Path) -> None:
-    first = objective_of(load(closed_form(table)))
+    first = objective_of(load(analytic(table)))
     batch = first.batch(Draw(1, 4))
     files = {path.name: path.stat().st_mtime_ns for path in (table.parent / "cache").iterdir()}
-    again = objective_of(load(closed_form(table))).batch(Draw(1, 4))
+    again = objective_of(load(analytic(table))).batch(Draw(1, 4))
     assert all(torch.equal(value, again[name]) for name, value in batch.items())
     assert files == {path.name: path.stat().st_mtime_ns for path in (table.parent / "cache").iterdir()}
     assert batch["condition"].shape == (2, 12, 32, 32)
@@ -70,7 +70,7 @@ def test_batches_follow_from_seed_and_step_and_come_from_the_cache(table: Path) 
 
 
 def test_pictures_of_one_step_are_learned_with_the_noise_they_begin_with(table: Path) -> None:
-    task = objective_of(load(closed_form(table, ", pure_noise: 0.5, temperature: {2: 0, 4: 0.5}")))
+    task = objective_of(load(analytic(table, ", pure_noise: 0.5, temperature: {2: 0, 4: 0.5}")))
     deviations: dict[tuple[int, bool], list[float]] = {}
     for step in range(12):
         batch = task.batch(Draw(1, step))
@@ -80,8 +80,8 @@ def test_pictures_of_one_step_are_learned_with_the_noise_they_begin_with(table: 
     assert {key: float(np.mean(found)) for key, found in deviations.items()} == pytest.approx(wanted, abs=0.03)
 
 
-def test_an_untrained_network_says_nearly_the_closed_form(table: Path) -> None:
-    task = objective_of(load(closed_form(table)))
+def test_an_untrained_network_says_nearly_the_analytic_fusion(table: Path) -> None:
+    task = objective_of(load(analytic(table)))
     assert task.held_out is not None
     condition = torch.from_numpy(np.array(task.held_out.whole(0, 2)[None, :-3])).float() / 127.5 - 1
     said = task.one_step(task.network.eval(), condition, 2)
@@ -90,7 +90,7 @@ def test_an_untrained_network_says_nearly_the_closed_form(table: Path) -> None:
 
 @pytest.mark.parametrize("scope", ["condition", "input", "none"])
 def test_trained_weights_are_those_of_the_method(table: Path, tmp_path: Path, scope: str) -> None:
-    path = closed_form(table, f", se_scope: {scope}")
+    path = analytic(table, f", se_scope: {scope}")
     output = tmp_path / "run"
     train(path, output)
     model = load_model(output / "small.safetensors")
@@ -150,7 +150,11 @@ def test_given_truths_are_learned(tmp_path: Path) -> None:
     assert torch.allclose(truth, torch.full_like(truth, 77 / 127.5 - 1), atol=1e-5)
 
 
-def test_the_closed_form_needs_an_upsampler(table: Path) -> None:
+def test_the_condition_of_older_recipes_has_its_new_name(table: Path) -> None:
+    assert load(analytic(table, ", condition: closed-form")).model.condition == "analytic"  # type: ignore[union-attr]
+
+
+def test_the_analytic_fusion_needs_an_upsampler(table: Path) -> None:
     path = recipe(table.parent, data=f'{{kind: tables, tables: ["{table}"]}}', model="truth: {method: mean}")
     with pytest.raises(InputError, match=r"model\.upsampler"):
         objective_of(load(path)).batch(Draw(0, 0))

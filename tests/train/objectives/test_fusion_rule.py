@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.objectives.test_diffusion import closed_form as diffusion_recipe
+from tests.train.objectives.test_diffusion import analytic as diffusion_recipe
 from trifuse.core.errors import InputError, WeightsError
 from trifuse.diffusion import learned
 from trifuse.diffusion.model import load as load_model
@@ -32,7 +32,7 @@ TERMS = ("gain", "l1", "mse", "ssim")
 
 
 def recipe(table: Path, steps: int = 2, upsampler: bool = True) -> Path:
-    """A recipe with the mean as the closed-form fusion, of sources that an untrained network enlarged."""
+    """A recipe with the mean as the analytic fusion, of sources that an untrained network enlarged."""
     torch.manual_seed(0)
     weights = write(table.parent / "up.safetensors", SourceSR(8, 1, 4, (2, 4)).state_dict(), {"network": "source-sr"})
     path = table.parent / "rule.yaml"
@@ -54,13 +54,13 @@ def test_a_rule_is_learned(table: Path, tmp_path: Path) -> None:
 
 
 class Unchanged(torch.nn.Module):
-    """A rule that keeps the closed form."""
+    """A rule that keeps the analytic fusion."""
 
     def forward(self, sources: object, closed: torch.Tensor, brightest: object, scale: int) -> torch.Tensor:
         return closed
 
 
-def test_terms_are_relative_to_the_closed_form(table: Path) -> None:
+def test_terms_are_relative_to_the_analytic_fusion(table: Path) -> None:
     task = objective_of(load(recipe(table)))
     losses = task.losses(Unchanged(), task.batch(Draw(0, 0, 0)), 0)
     assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core import resize
+from trifuse.core.colour import LUMA
 from trifuse.train.data import palettes
 
 Pixels = NDArray[np.uint8]
@@ -73,7 +74,7 @@ def luma(pixels: Pixels) -> Pixels:
     """One channel from three, ITU-R BT.601, rounded; one stays as it is."""
     if pixels.shape[0] == 1:
         return pixels
-    return np.rint(np.tensordot(np.array([0.299, 0.587, 0.114]), pixels, axes=1)[None]).astype(np.uint8)
+    return np.rint(np.tensordot(np.array(LUMA), pixels, axes=1)[None]).astype(np.uint8)
 
 
 def degraded(pixels: Pixels, scale: int) -> tuple[Pixels, Pixels]:

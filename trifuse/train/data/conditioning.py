@@ -32,11 +32,11 @@ def bicubic(settings: Prepared) -> Maker:
     return Maker(settings.truth, lambda _, large: np.asarray(large / 255, np.float32), False, settings.cache, "bicubic")
 
 
-def learned(settings: Prepared, *, closed_form: bool, rule: Path | None = None) -> Maker:
+def learned(settings: Prepared, *, analytic: bool, rule: Path | None = None) -> Maker:
     """Sources enlarged by the recipe's network, by self-ensemble where their analytic fusion is added.
 
     Args:
-        closed_form: whether it is.
+        analytic: whether it is.
         rule: weights of a fusion-rule network that corrects it.
 
     Raises:
@@ -50,7 +50,7 @@ def learned(settings: Prepared, *, closed_form: bool, rule: Path | None = None) 
     key = f"{export.digest(state)} {sorted(SELF_ENSEMBLE.items())} consistent, black kept"
 
     def larger(small: Pixels, large: Pixels) -> NDArray[np.float32]:
-        ensemble = SELF_ENSEMBLE.get(large.shape[-1] // small.shape[-1], 1) if closed_form else 1
+        ensemble = SELF_ENSEMBLE.get(large.shape[-1] // small.shape[-1], 1) if analytic else 1
         return enlarge(network, small, large, ensemble)
 
     def corrected(stack: Pixels, scale: int) -> Pixels:
@@ -58,7 +58,7 @@ def learned(settings: Prepared, *, closed_form: bool, rule: Path | None = None) 
         return np.concatenate([stack[:9], bytes_of(fused[0].numpy()), stack[12:]])
 
     change = None if rule is None else corrected
-    return Maker(settings.truth, larger, closed_form, settings.cache, key, change)
+    return Maker(settings.truth, larger, analytic, settings.cache, key, change)
 
 
 def check(run: Run, settings: Prepared) -> None:

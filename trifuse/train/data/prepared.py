@@ -1,6 +1,6 @@
 """What the fusing network sees and must say, made once per case and scale and kept on disk.
 
-A prepared case is a stack of bytes: the sources enlarged from their small versions, the closed-form fusion of those,
+A prepared case is a stack of bytes: the sources enlarged from their small versions, the analytic fusion of those,
 and the truth, the fusion of the sources at full resolution. Fusing takes a second or so; reading a stack, nothing.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trifuse.core.files import publish
 from trifuse.core.image import Image
 from trifuse.core.progress import track
 from trifuse.train.data import augment, palettes
@@ -130,7 +130,7 @@ class Maker:
     Attributes:
         truth: how pictures are fused.
         enlarge: how sources are upsampled.
-        closed_form: whether the fusion of the enlarged sources is wanted.
+        analytic: whether the fusion of the enlarged sources is wanted.
         cache: folder.
         key: what distinguishes `enlarge` (the digest of its weights) in the cache.
         change: applied to every stack, with its scale, after it is read.
@@ -138,7 +138,7 @@ class Maker:
 
     truth: Truth
     enlarge: Enlarge
-    closed_form: bool
+    analytic: bool
     cache: Path
     key: str
     change: Callable[[Pixels, int], Pixels] | None = None
@@ -146,10 +146,10 @@ class Maker:
     def stack(self, entry: Entry, scale: int) -> NDArray[np.uint8]:
         """`(9 [+ 3] + 3, H, W)` bytes: enlarged sources, their fusion if wanted, truth; mapped unless changed."""
         sources = entry.sources()
-        path = self.cache / f"{self._digest(sources, str(scale), self.key, str(self.closed_form))}.npy"
+        path = self.cache / f"{self._digest(sources, str(scale), self.key, str(self.analytic))}.npy"
         if not path.exists():
             enlarged = [self.enlarge(*augment.degraded(pixels, scale)) for pixels in sources]
-            fused = [bytes_of(fuse(enlarged, self.truth))] if self.closed_form else []
+            fused = [bytes_of(fuse(enlarged, self.truth))] if self.analytic else []
             _save(path, np.concatenate([*map(bytes_of, enlarged), *fused, self.sharp(entry, sources)]))
         stack: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         return stack if self.change is None else self.change(stack, scale)
@@ -183,8 +183,4 @@ def bytes_of(pixels: NDArray[np.floating]) -> Pixels:
 
 def _save(path: Path, array: NDArray[np.uint8]) -> None:
     """Whole or not at all, also with several processes making the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    with partial.open("wb") as opened:
-        np.save(opened, array)
-    partial.replace(path)
+    publish(path, lambda draft: np.save(draft, array), None)

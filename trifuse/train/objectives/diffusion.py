@@ -1,6 +1,6 @@
 r"""What the diffusion models share: TFS-Diff (three sources, fused and enlarged) and SR3 (one picture, enlarged).
 
-The condition gives a picture \(b\) that is near the answer \(p\): the fusion in closed form of upsampled sources, the
+The condition gives a picture \(b\) that is near the answer \(p\): the analytic fusion of upsampled sources, the
 brightest source, or for SR3 the bicubic picture. What is diffused is what is missing from it in units of its own size,
 \(x_0 = (p - b) / d\), d the root mean square of \(p - b\) at each scale, so that \(x_0\) has unit variance. The network
 predicts the velocity \(v = a z - s x_0\) from \(x = a x_0 + s z\), which for unit variance is the preconditioning of

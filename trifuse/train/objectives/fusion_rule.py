@@ -1,8 +1,9 @@
-"""Correcting the closed-form fusion of enlarged sources towards the fusion of sharp ones.
+"""Correcting the analytic fusion of enlarged sources towards the fusion of sharp ones.
 
-The mean squared error is what PSNR rewards; it alone makes the picture smoother than the closed form, as the mean of
-what is probable is. Other terms keep edges and texture. Each is taken relative to that of the closed form, so that
-scales with small errors count as much as those with large ones, and weights say how much a percent of each is worth.
+The mean squared error is what PSNR rewards; it alone makes the picture smoother than the analytic fusion, as the mean
+of what is probable is. Other terms keep edges and texture. Each is taken relative to that of the analytic fusion, so
+that scales with small errors count as much as those with large ones, and weights say how much a percent of each is
+worth.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from trifuse.train.objectives.base import Batch, Objective, Patches
 from trifuse.train.settings.prepared import Prepared
 
 TINY = 1e-6
-"""Least error of the closed form that another is divided by."""
+"""Least error of the analytic fusion that another is divided by."""
 
 
 class Settings(Prepared):
-    """Settings of the objective `fusion-rule`: a learned correction of the closed-form fusion of enlarged sources.
+    """Settings of the objective `fusion-rule`: a learned correction of the analytic fusion of enlarged sources.
 
-    The terms of a recipe's loss are taken relative to those of the closed form.
+    The terms of a recipe's loss are taken relative to those of the analytic fusion.
 
     Attributes:
         width: channels of the network.
@@ -63,7 +64,7 @@ class FusionRuleObjective(Objective[Settings]):
 
     @cached_property
     def stacks(self) -> Stacks:
-        """Training stacks: enlarged sources, closed form and truth, as bytes."""
+        """Training stacks: enlarged sources, analytic fusion and truth, as bytes."""
         return self._stacks("train")
 
     @cached_property
@@ -72,7 +73,7 @@ class FusionRuleObjective(Objective[Settings]):
         return self._stacks("val")
 
     def _stacks(self, phase: Phase) -> Stacks:
-        maker = conditioning.learned(self.settings, closed_form=True)
+        maker = conditioning.learned(self.settings, analytic=True)
         return conditioning.stacks(self.run, self.settings, maker, phase)
 
     def batch(self, draw: Draw) -> Batch:
@@ -83,13 +84,13 @@ class FusionRuleObjective(Objective[Settings]):
         return {"stack": tensor(np.stack(squares)), "scale": torch.tensor(scale)}
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
-        """The terms of the recipe relative to those of the closed form, weighed."""
+        """The terms of the recipe relative to those of the analytic fusion, weighed."""
         terms = self._relative(by_rule(network, batch["stack"][:, :12], int(batch["scale"])), batch["stack"])
         loss = weighed(terms, self.run.loss)
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def _relative(self, fused: Tensor, stack: Tensor) -> dict[str, Tensor]:
-        """Terms of a fused picture divided by those of the closed form: below 1 is better than that."""
+        """Terms of a fused picture divided by those of the analytic fusion: below 1 is better than that."""
         truth, closed = stack[:, -3:] * 2 - 1, stack[:, 9:12] * 2 - 1
         terms = picture_terms(fused * 2 - 1, truth, self.run.loss)
         with torch.no_grad():
@@ -97,7 +98,7 @@ class FusionRuleObjective(Objective[Settings]):
         return {name: term / before[name].clamp(min=TINY) for name, term in terms.items()}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Mean gain in PSNR over the closed form in dB, and changes of the terms that are learned in percent."""
+        """Mean gain in PSNR over the analytic fusion in dB, and changes of the terms that are learned in percent."""
         measured: dict[str, float] = {}
         for scale in self.scales if len(self.held_out) else ():
             values = [self._measure(network, index, scale) for index in range(len(self.held_out))]
@@ -114,7 +115,7 @@ class FusionRuleObjective(Objective[Settings]):
         return {"gain": psnr(fused, truth) - psnr(closed, truth), **changes}
 
     def pictures(self, network: nn.Module) -> Pixels | None:
-        """Closed form, corrected and truth side by side, one row per scale."""
+        """Analytic fusion, corrected and truth side by side, one row per scale."""
         if not len(self.held_out):
             return None
         rows = []

@@ -6,7 +6,9 @@ MICCAI 2024.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from trifuse.core.errors import InputError
 from trifuse.nets.sr3_config import SEScope
@@ -20,21 +22,26 @@ from trifuse.train.settings.data import OfficialLayout
 from trifuse.train.settings.part import Expanded
 from trifuse.train.settings.prepared import Prepared
 
+Condition = Annotated[
+    Literal["analytic", "learned", "bicubic"],
+    BeforeValidator(lambda value: "analytic" if value == "closed-form" else value),  # its name in older recipes
+]
+
 
 class Settings(Conditional, Prepared):
     """Settings of the objective `tfs-diff`.
 
     Attributes:
         se_scope: where TMFA stands: on the condition (paper), on the whole input (program), or "none".
-        condition: "closed-form": sources upsampled by the network `upsampler`, the fusing method applied to them as a
+        condition: "analytic": sources upsampled by the network `upsampler`, the fusing method applied to them as a
             further condition, to which the diffusion is relative; "learned": those sources alone, for speed, and
             "bicubic": the bicubic sources alone (paper), both relative to the brightest source.
-        rule: weights of a fusion-rule network that corrects the closed form; none unless given.
+        rule: weights of a fusion-rule network that corrects the analytic fusion; none unless given.
     """
 
     task: Literal["tfs-diff"] = "tfs-diff"
     se_scope: Literal["condition", "input", "none"] = "condition"
-    condition: Literal["closed-form", "learned", "bicubic"] = "closed-form"
+    condition: Condition = "analytic"
     rule: Expanded | None = None
 
 
@@ -50,8 +57,8 @@ class TFSDiffObjective(DiffusionObjective[Settings]):
             InputError: if settings do not go together.
         """
         settings, data = self.settings, self.run.data
-        if settings.rule is not None and settings.condition != "closed-form":
-            raise InputError(f"field model.rule: corrects the closed form, which condition {settings.condition} lacks")
+        if settings.rule is not None and settings.condition != "analytic":
+            raise InputError(f"field model.rule: corrects an analytic fusion; condition {settings.condition} has none")
         if settings.condition == "bicubic" and settings.upsampler is not None:
             raise InputError("field model.upsampler: not used with condition bicubic; leave it out")
         if isinstance(data, OfficialLayout):
@@ -75,18 +82,18 @@ class TFSDiffObjective(DiffusionObjective[Settings]):
     @property
     def pictures_in(self) -> int:
         """See `DiffusionObjective`."""
-        return 5 if self.settings.condition == "closed-form" else 4
+        return 5 if self.settings.condition == "analytic" else 4
 
     @property
     def base(self) -> Literal["last", "brightest"]:
         """See `DiffusionObjective`."""
-        return "last" if self.settings.condition == "closed-form" else "brightest"
+        return "last" if self.settings.condition == "analytic" else "brightest"
 
     @property
     def condition(self) -> str:
         """See `DiffusionObjective`."""
-        closed_form = "learned-bitonicx" if self.settings.rule is None else "learned-rule"
-        return {"closed-form": closed_form, "learned": "learned", "bicubic": "sources"}[self.settings.condition]
+        analytic = "learned-bitonicx" if self.settings.rule is None else "learned-rule"
+        return {"analytic": analytic, "learned": "learned", "bicubic": "sources"}[self.settings.condition]
 
     @property
     def se_scope(self) -> SEScope:
@@ -103,4 +110,4 @@ class TFSDiffObjective(DiffusionObjective[Settings]):
         settings = self.settings
         if settings.condition == "bicubic":
             return conditioning.bicubic(settings)
-        return conditioning.learned(settings, closed_form=settings.condition == "closed-form", rule=settings.rule)
+        return conditioning.learned(settings, analytic=settings.condition == "analytic", rule=settings.rule)
