@@ -105,7 +105,7 @@ def test_three_grids_of_one_patient_come_together(data: Path) -> None:
     assert all(same_grid(aligned.images[0], image) for image in aligned.images)
     assert aligned.images[1].native().min() >= images[1].native().min() - 1
     assert len(aligned.notes) >= 2
-    assert all("overlap" in note for note in aligned.notes[:2])
+    assert sum("overlap" in note for note in aligned.notes) >= 2
 
 
 def test_registration_is_repeatable() -> None:
@@ -220,9 +220,15 @@ def test_resampling_moves_nothing() -> None:
 
 def test_a_shared_frame_of_reference_is_pointed_out() -> None:
     one = replace(head(), frame_of_reference="1.2.3")
-    assert any("--register resample" in note for note in align([one, replace(one)], register="rigid").notes)
+    assert any(
+        "frame of reference: its header is trusted by --register auto" in note
+        for note in align([one, replace(one)], register="rigid").notes
+    )
     other = replace(one, frame_of_reference="1.2.4")
-    assert not any("--register resample" in note for note in align([one, other], register="rigid").notes)
+    assert not any(
+        "frame of reference: its header is trusted by --register auto" in note
+        for note in align([one, other], register="rigid").notes
+    )
 
 
 def test_low_overlap_is_warned_of() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 from trifuse.align.grid import Registration, differences, grid_table, placed_over, same_grid
+from trifuse.align.trust import trusted
 from trifuse.core.errors import GridError, OptionError
 from trifuse.core.image import Image
 
@@ -47,15 +48,17 @@ class Aligned:
 def align(images: Sequence[Image], *, reference: int = 0, register: Registration = "none") -> Aligned:
     """All images on the grid of `images[reference]`.
 
-    "resample" moves nothing: it puts every image onto the grid where its affine says it lies. With a registration
-    every other image is registered, also where the grids agree, since equal grids do not make equal positions. It
-    starts from where the affines place the images; images without geometry (plain pictures and arrays) of another
-    size are first stretched over the reference's field of view.
+    "resample" moves nothing: it puts every image onto the grid where its affine says it lies. "auto" trusts headers
+    that name one frame of reference, unless a rigid registration is convincing, and registers others rigidly. With a
+    registration every other image is registered, also where the grids agree, since equal grids do not make equal
+    positions. It starts from where the affines place the images; images without geometry (plain pictures and arrays) of
+    another size are first stretched over the reference's field of view. A movement that the pictures do not support
+    (see `trifuse.align.support`) is reported and not made.
 
     Raises:
         GridError: if the grids differ and `register` is "none" (its table says what differs), or pictures are
             mixed with volumes, or the images have nothing in common to register.
-        OptionError: if `register` is none of the five.
+        OptionError: if `register` is none of the six.
     """
     if register not in get_args(Registration):
         raise OptionError(f"register={register!r} is not known; choose {', '.join(get_args(Registration))}")
@@ -73,10 +76,10 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
             return Aligned(list(images), [])
         message = (
             "the images lie on different grids; bring them onto one with --register rigid, "
-            "or --register resample where their headers can be trusted"
+            "or --register auto, which trusts headers of one frame of reference"
         )
         raise GridError(message, grid_table(images, reference))
-    from trifuse.align.registration import registered
+    from trifuse.align.registration import by_trust, registered
 
     aligned: list[Image] = []
     notes: list[str] = []
@@ -85,16 +88,15 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
         if image is grid or (register == "resample" and same_grid(image, grid)):
             aligned.append(image)
             continue
-        if (
-            register != "resample"
-            and grid.frame_of_reference not in (None, "")
-            and image.frame_of_reference == grid.frame_of_reference
-        ):
-            notes.append(
-                f"source {number} names the reference's own frame of reference: compare with --register resample"
-            )
         placed, remark = placed_over(image, grid)
-        result = registered(placed, grid, register, label=f"registering source {number}")
+        label = f"registering source {number}"
+        if register == "auto":
+            result, why = by_trust(placed, grid, label)
+            notes.append(f"source {number} {why}")
+        else:
+            result = registered(placed, grid, register, label=label)
+            if register != "resample" and "frame of reference" in trusted(image, grid):
+                notes.append(f"source {number} {trusted(image, grid)} by --register auto")
         aligned.append(result.image)
         fits.append(Fit(result.overlap, result.displacement[0], result.doubtful))
         notes.extend(f"source {number} {text}" for text in (remark, *result.notes()) if text)

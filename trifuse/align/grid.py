@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trifuse.core.image import PICTURE_AFFINE, Image, scaled_affine
 
-Registration = Literal["none", "resample", "rigid", "affine", "deformable"]
+Registration = Literal["none", "auto", "resample", "rigid", "affine", "deformable"]
 """What may be done to bring the sources together: nothing, trusting the headers, up to a smooth deformation."""
 
 Matrix = NDArray[np.float64]

@@ -4,7 +4,7 @@ Stages, each from coarse to fine: a rigid motion, then (if asked for) an affine 
 B-splines (`trifuse.align.bsplines`). Every stage starts from the one before, the first from where the affines place the
 images, or from the centres of the tissue where that leaves little in common and explains less. Rigid and affine stages
 look at a seeded sample of the tissue, deformations at all of it, so that equal inputs give equal results. A result that
-explains the images no better than its start is not taken.
+explains the images no better than its start, or that parts of them contradict (`trifuse.align.support`), is not taken.
 
 Sources: D. Mattes et al., PET-CT image registration in the chest using free-form deformations, IEEE TMI 22(1),
 2003 (the metric); B. Avants et al., The Insight ToolKit image registration framework, Front. Neuroinform. 8:44,
@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 from trifuse.align.grid import Matrix, Registration, grid_table, lps
 from trifuse.align.itk import resampled
 from trifuse.align.similarity import Pair, Picture, itk_pair, mutual_information, region_of
+from trifuse.align.support import UNDOUBTED_MM, disagreement, is_supported
+from trifuse.align.trust import trusted, untrusted
 from trifuse.core.colour import LUMA
 from trifuse.core.errors import GridError, RegistrationWarning
 from trifuse.core.image import Image
@@ -46,6 +48,9 @@ KEPT_OVERLAP = 0.7
 
 LARGEST_TILT = 10.0
 """Degrees between two slices up to which they are taken for one plane."""
+
+CONVINCING = 1.5
+"""Factor by which registration must explain more than a trusted header to be preferred to it."""
 
 STAGES: dict[str, list[tuple[str, int]]] = {
     "rigid": [("rigid", 4), ("rigid", 2), ("rigid", 1)],
@@ -145,6 +150,18 @@ def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label
     return result
 
 
+def by_trust(image: Image, grid: Image, label: str) -> tuple[Registered, str]:
+    """An image where a trusted header or a registration puts it, and why, in words to be read after "source N "."""
+    why = trusted(image, grid)
+    found = registered(image, grid, "rigid", label=label)
+    if not why:
+        return found, untrusted(image)
+    before, after = found.information or (0.0, 0.0)
+    if after > CONVINCING * before and found.displacement[0] > UNDOUBTED_MM:
+        return found, f"{why.partition(':')[0]}, but was registered: that explains {after / before:.1f} times as much"
+    return registered(image, grid, "resample"), why
+
+
 def _doubtful(pair: Pair, transform: sitk.Transform) -> bool:
     """Whether tissue hardly meets tissue, neither on the whole nor where both pictures could show it."""
     if pair.overlap(transform) >= LOW_OVERLAP:
@@ -229,7 +246,23 @@ def _optimised(pair: Pair, kind: Registration, label: str) -> tuple[sitk.Transfo
     if after < before or pair.overlap(transform) < KEPT_OVERLAP * pair.overlap(start):
         remarks.append("was left where it started, since registration found nothing better")
         return start, (before, before), remarks
+    if doubt := _unsupported(pair, start, _linear_part(transform)):
+        return start, (before, before), [*remarks, doubt]
     return transform, (before, after), remarks
+
+
+def _unsupported(pair: Pair, start: sitk.Transform, found: sitk.Transform) -> str:
+    """Why a movement is not made although it explains more, or an empty text."""
+    moved = float(pair.displacement(found)[0])
+    if moved <= UNDOUBTED_MM:
+        return ""
+    apart = disagreement(pair, start, found)
+    if is_supported(moved, apart):
+        return ""
+    return (
+        f"was left where it started: a movement of {moved:.1f} mm would explain more, but parts of the pictures "
+        f"disagree on it by {apart:.1f} mm"
+    )
 
 
 def _start(pair: Pair) -> tuple[sitk.Transform, list[str]]:

@@ -92,16 +92,16 @@ class Pair:
         voxel = float(np.prod(self.fixed.spacing))
         common = float((own & other).sum()) * voxel
         if seen:
-            smaller = float(min((own & self._view(transform)).sum(), other.sum())) * voxel
+            smaller = float(min((own & self.view(transform)).sum(), other.sum())) * voxel
         else:
             smaller = min(float(p.foreground.sum() * np.prod(p.spacing)) for p in (self.fixed, self.moving))
         return min(1.0, common / smaller) if smaller else 0.0
 
     def covered(self, transform: sitk.Transform) -> float:
         """Share of the fixed picture's tissue that lies in the field of view of the moving one."""
-        return float(self._view(transform)[self.fixed.foreground].mean())
+        return float(self.view(transform)[self.fixed.foreground].mean())
 
-    def _view(self, transform: sitk.Transform) -> NDArray[np.bool_]:
+    def view(self, transform: sitk.Transform) -> NDArray[np.bool_]:
         """The field of view of the moving picture on the grid of the fixed one."""
         return _on(np.ones_like(self.moving.foreground), self.moving, self.fixed, transform)
 

@@ -79,8 +79,8 @@ class Run:
     register: Registration = field(
         default="none",
         metadata=about(
-            "Bring all sources onto the grid of the reference: by their headers alone (resample) or registered; none "
-            "demands that they share one",
+            "Bring all sources onto the grid of the reference: by their headers alone (resample), registered, or by "
+            "headers where they name one frame of reference and registered otherwise (auto); none demands one grid",
             choices=get_args(Registration),
         ),
     )

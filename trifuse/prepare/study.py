@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from trifuse.align.grid import has_geometry, lps, placed_over, same_grid
+from trifuse.align.grid import lps, placed_over
 from trifuse.align.itk import resampled
 from trifuse.align.registration import Registered, registered
+from trifuse.align.trust import trusted, untrusted
 from trifuse.core.errors import InputError, UnitsError
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.lineage import check_one_patient
@@ -98,13 +99,9 @@ def _way(image: Image, reference: Image, register: Register) -> tuple[Registrati
     if not image.placed and register in ("auto", "resample"):
         return "rigid", "does not say where it lies: registered"
     if register != "auto":
-        return cast("Registration", register), ""
-    if same_grid(image, reference) and has_geometry(image):
-        return "resample", "lies on the reference's own grid: its header is trusted"
-    shared = image.frame_of_reference
-    if shared and shared == reference.frame_of_reference:
-        return "resample", "names the reference's own frame of reference: its header is trusted"
-    return "rigid", "names no frame of reference in common with the reference: registered"
+        return register, ""
+    why = trusted(image, reference)
+    return ("resample", why) if why else ("rigid", untrusted(image))
 
 
 def _on_cubes(image: Image, spacing: float) -> Image:
