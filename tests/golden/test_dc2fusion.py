@@ -172,7 +172,7 @@ def test_loss(path: Path) -> None:
         assert abs(float(total.detach()) - golden[f"b{batch}_total"]) < LOSS * size
         assert_close(fused.grad, golden[f"b{batch}_grad_fused"], GRADIENT)
         fast = losses.terms(fused.detach(), sources)
-        assert_close(np.array([float(value) for part in fast for value in part]), golden[f"b{batch}_terms"], 1e-4)
+        assert_close(np.array([float(value) for part in fast for value in part]), golden[f"b{batch}_terms"], 5e-4)
 
 
 @each("dc2fusion", "trainstep")
@@ -229,10 +229,10 @@ def test_preparation(path: Path) -> None:
     assert_close(resized(pet[box], padded_to, sides), golden["pet_resized"], 1e-6)
 
 
-TABLE = {"psnr": 1e-5, "ssim": 1e-5, "nmi": 1e-5, "mi": 1e-5, "fsim": 1e-4, "entropy": 1e-5}
+TABLE = {"psnr": 1e-5, "ssim": 1e-4, "nmi": 1e-5, "mi": 1e-5, "fsim": 1e-4, "entropy": 1e-5}
 """Column of the table -> tolerance, relative to its largest value."""
 
-SSIM_ROUNDING = 3e-5
+SSIM_ROUNDING = 1e-4
 """What single precision, in which the originals compute SSIM, changes in it; our metric computes in double."""
 
 

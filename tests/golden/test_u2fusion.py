@@ -67,7 +67,7 @@ def test_losses(path: Path) -> None:
     golden = np.load(path)
     fused, *sources = (torch.from_numpy(golden[n]).permute(0, 3, 1, 2) for n in ("fused", "source1", "source2"))
     for index, source in enumerate(sources, start=1):
-        np.testing.assert_allclose(losses.ssim(source, fused), golden[f"ssim{index}"], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(losses.ssim(source, fused), golden[f"ssim{index}"], rtol=0, atol=1e-4)
         np.testing.assert_allclose(losses.mse(source, fused), golden[f"mse{index}"][:, 0], rtol=0, atol=1e-5)
     features = torch.from_numpy(golden["features"]).permute(0, 3, 1, 2)
     gradients = losses.gradients(features).permute(0, 2, 3, 1)
