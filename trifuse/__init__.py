@@ -1,7 +1,7 @@
 """trifuse: fuses the medical images of one patient into one picture, with super-resolution.
 
     import trifuse
-    fused = trifuse.fuse(["t1.nii.gz", "t2.nii.gz", "pet.nii.gz"], method="bitonicx")
+    fused = trifuse.fuse(["t1.nii.gz", "t2.nii.gz", "pet.nii.gz"])
     fused.save("fused.nii.gz")
     trifuse.evaluate(fused, sources=["t1.nii.gz", "t2.nii.gz", "pet.nii.gz"])
 

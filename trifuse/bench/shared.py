@@ -83,16 +83,22 @@ class Study:
         left_out = [text.removeprefix("left out: ") for text in said if text.startswith("left out: ")]
         return Measured(scores | self._calibration(fused), list(dict.fromkeys(left_out)))
 
+    @cached_property
+    def _lesion(self) -> Image | None:
+        """The case's mask; None if it has none, or nothing is in it."""
+        image = None if self.case.mask is None else io.read(self.case.mask)
+        return image if image is not None and image.native().any() else None
+
     def _scores(self, fused: Image) -> dict[str, float]:
         """The recipe's metrics, those of lesions under the case's mask and the others on the whole image."""
-        wanted, mask = self.recipe.metrics, self.case.mask
+        wanted, mask = self.recipe.metrics, self._lesion
         if isinstance(wanted, str):
             return self._evaluator.measure(fused, wanted, mask)
         lesions = [name for name in wanted if metrics.get(name).mask == "lesion"]
         others = [name for name in wanted if name not in lesions]
         scores = self._evaluator.measure(fused, others) if others else {}
         if lesions and mask is None:
-            warnings.warn(f"left out: {', '.join(lesions)}: the case has no mask", MetricWarning, stacklevel=2)
+            warnings.warn(f"left out: {', '.join(lesions)}: the case has no mask (or it is empty)", MetricWarning, 2)
             return scores
         return scores | (self._evaluator.measure(fused, lesions, mask) if lesions else {})
 

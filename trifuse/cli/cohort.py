@@ -11,6 +11,7 @@ import typer
 from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Units, answer, progress, say
 from trifuse.cli.settings import takes_run
 from trifuse.fusion.settings import Run
+from trifuse.methods import DEFAULT
 
 if TYPE_CHECKING:
     from trifuse.engines import Engine
@@ -28,7 +29,7 @@ def cohort(
         ),
     ],
     output: Folder,
-    method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = "bitonicx",
+    method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = DEFAULT,
     *,
     run: Run,
     source: Annotated[

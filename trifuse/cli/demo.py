@@ -33,7 +33,7 @@ def demo(
     from trifuse.fusion import compare as comparison
 
     study = samples.study(dims=3 if volume else 2)
-    chosen = ["mean", "laplacian"] if volume else ["bitonicx", "laplacian", "mean"]
+    chosen = ["mean", "laplacian"] if volume else ["gradient-domain", "bitonicx", "laplacian", "mean"]
     with progress(quiet=json):
         result = comparison.compare(list(study.values()), chosen)
         written = result.save(output, titles=[str(modality) for modality in study])

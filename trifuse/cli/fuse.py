@@ -14,6 +14,7 @@ from trifuse.cli.common import AllowGaps, Channels, Frames, Json, SeriesChoice, 
 from trifuse.cli.settings import takes_run
 from trifuse.core.errors import RegistrationWarning
 from trifuse.fusion.settings import Run
+from trifuse.methods import DEFAULT
 
 if TYPE_CHECKING:
     from trifuse.io.formats import Bits
@@ -32,7 +33,7 @@ def fuse(
             "= the display range) and a picture of it with a colour bar (OUT-uncertainty-map.png).",
         ),
     ],
-    method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = "bitonicx",
+    method: Annotated[str, typer.Option("--method", "-m", help="How to fuse; see `trifuse methods`.")] = DEFAULT,
     *,
     run: Run,
     weights: Annotated[

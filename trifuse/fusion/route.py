@@ -32,14 +32,12 @@ from trifuse.fusion.adapt import adaptations, check_device, magnified
 from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.settings import Run, takes_settings
-from trifuse.methods import get, origin
+from trifuse.methods import DEFAULT, get, origin
 from trifuse.methods.base import Drawer, Estimate, Method, card_of, configure
 
 
 @takes_settings
-def fuse(
-    sources: Sequence[Any], method: str | Method = "bitonicx", *, run: Run | None = None, **settings: Any
-) -> Fused:
+def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | None = None, **settings: Any) -> Fused:
     """Fuses two or more registered (or to be registered) images of one patient into one.
 
     Args:

@@ -41,6 +41,9 @@ REGISTRY: Registry[type[Method]] = Registry(
 )
 """Name on the card -> file and class, in the order in which lists show them."""
 
+DEFAULT = "gradient-domain"
+"""What fuses where nobody says; docs/gradient-domain.md says why."""
+
 names = REGISTRY.names
 get = REGISTRY.get
 origin = REGISTRY.origin
