@@ -92,7 +92,7 @@ def fuse(
     """
     from trifuse import fusion, report
     from trifuse.core.window import shown
-    from trifuse.fusion import saving
+    from trifuse.fusion import blending, saving
     from trifuse.io.dicom.derived import kept
     from trifuse.io.many import read_all
     from trifuse.report import cine
@@ -111,6 +111,10 @@ def fuse(
     if keep_patient is not None:
         fused.provenance["notes"].append(f"kept from --keep-patient: {', '.join(kept(keep_patient, fused.image))}")
     written = saving.write(fused, output, keep_patient, cast("Bits | None", bits))
+    if keep_patient is not None and fused.layers:
+        more, notes = blending.write_state(fused, shown(read, run.window), sources, output, keep_patient)
+        written |= more
+        fused.provenance["notes"] += notes
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:

@@ -22,8 +22,8 @@ from trifuse.filters import link
 from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_spectrum
 from trifuse.filters.palm import Array, Iteration, Pair, Solution, Weights, check_finite, relative_change
 
-DEFAULTS = Weights(tau1=3.0, tau2=1.0, tau3=3.0, tau4=2.5, gamma=1.0)
-"""Weights chosen on development data by `scripts/search_palm.py`."""
+DEFAULTS = Weights(tau1=3.0, tau2=1.0, tau3=0.1, tau4=0.3, gamma=1.0)
+"""Weights chosen on development data (docs/palm.md)."""
 
 CUTOFF = 1e-6
 """Singular values of the link's monomials up to this fraction of the largest are noise."""

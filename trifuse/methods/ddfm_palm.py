@@ -22,7 +22,7 @@ from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.filters.palm import Array
 from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, Estimate, method
-from trifuse.methods.palm import PALM
+from trifuse.methods.palm import PALM, own_range, stretched
 from trifuse.methods.ranges import option
 
 NOTES = """
@@ -113,13 +113,13 @@ class DDFMPALM:
             self._corrected(y1, y2, prior, Random(random.seed), sources[0].device)
             for y1, y2 in zip(_planes(mri), _planes(us), strict=True)
         ]
-        return Estimate(torch.from_numpy(np.stack(images))[:, None].to(sources[0]))
+        return Estimate(torch.from_numpy(np.stack(images))[:, None].to(sources[0]), stretch=stretched)
 
     def _corrected(
         self, mri: Array, us: Array, prior: OwnPrior | ADMPrior | None, random: Random, device: torch.device
     ) -> Array:
         palm = PALM(iterations=self.palm_iterations or 10, denoiser=self.denoiser)
-        pair = palm.pair(mri, us)
+        pair = palm.pair(own_range(mri), own_range(us))
         if prior is None:
             return palm.solve(pair).fused * pair.us_top
         target = palm.target(pair)

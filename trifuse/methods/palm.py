@@ -32,10 +32,27 @@ match its gradient. Coefficients of `py` and `ml` fitted on norm-scaled images d
 fit on max-scaled ones: `normalisation=auto` does that. Weights left at none are the variant's own. Our own small
 denoiser is the default; the published DnCNN-S-25 (GPL-3.0) is read from your own file with `denoiser=PATH`. For odd
 sizes `ml` centres the blur, which the program shifts by one pixel. In `corrected` the gradient that enters the
-link is that of the interpolated MRI, so that the cost is one function and falls in every step. Its weights were chosen
-on data sets 1 and 2 of the authors (docs/palm.md): against `py` it raises EN, SD, SF, MI, VIF, SSIM and Qabf on both,
-and SCD on the second, while SCD falls from 1.00 to 0.92 on the first.
+link is that of the interpolated MRI, so that the cost is one function and falls in every step. It is shown from its
+darkest to its brightest pixel, as the published pictures are; in the ultrasound's own range it looks washed out, since
+the background of a log-compressed ultrasound is mid grey. Its weights were chosen on data sets 1 and 2 of the authors
+(docs/palm.md); on the second, the clean ultrasound is known.
 """
+
+
+CONTRAST = 0.5
+"""At which `corrected` shows the ultrasound to the denoiser: at half, it smooths noise alone (docs/palm.md)."""
+
+
+def own_range(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The image from 0 to 1, so that a result depends on no scale: pictures and arrays of the same pixels agree."""
+    low, high = float(image.min()), float(image.max())
+    shown: NDArray[np.float64] = (image - low) / (high - low if high > low else 1.0)
+    return shown
+
+
+def stretched(fused: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Images `(B, 1, H, W)` with `low`..`high` as 0..1."""
+    return (fused - low) / torch.where(high > low, high - low, 1)
 
 
 @method
@@ -65,7 +82,7 @@ class PALM:
     tolerance: float = option(1e-3, "relative change at which `corrected` stops", at_least=0)
     denoiser: str = field(default="small", metadata={"help": "small (ours), none, or the path of a DnCNN checkpoint"})
     denoised_share: float = option(
-        0.3, "of the denoised ultrasound in what `corrected` stays near; the rest is raw", at_least=0, at_most=1
+        1.0, "of the denoised ultrasound in what `corrected` stays near; the rest is raw", at_least=0, at_most=1
     )
     normalisation: Literal["auto", "norm", "max"] = field(
         default="auto", metadata={"help": "scale on which py and ml fit the link; auto: max at ratio 1, else norm"}
@@ -80,9 +97,10 @@ class PALM:
         mri, us = sorted(sources, key=lambda source: source.shape[2])
         results = []
         for y1, y2 in zip(levels(mri)[:, 0].numpy(), levels(us)[:, 0].numpy(), strict=True):
-            pair = self.pair(y1, y2)
+            pair = self.pair(own_range(y1), own_range(y2)) if self.variant == "corrected" else self.pair(y1, y2)
             results.append(self.solve(pair).fused * pair.us_top)
-        return Estimate(torch.from_numpy(np.stack(results))[:, None].to(sources[0]))
+        fused = torch.from_numpy(np.stack(results))[:, None].to(sources[0])
+        return Estimate(fused, stretch=stretched if self.variant == "corrected" else None)
 
     def pair(self, mri: NDArray[np.float64], us: NDArray[np.float64]) -> Pair:
         """The two images (h, w) and (d h, d w), of any intensity scale, as this variant prepares them.
@@ -115,16 +133,20 @@ class PALM:
 
     def target(self, pair: Pair) -> NDArray[np.float64]:
         """What `corrected` stays near, y2: the denoised ultrasound and a share of the raw one."""
-        return self.denoised_share * self.denoised(pair) + (1 - self.denoised_share) * pair.yu
+        return self.denoised_share * self.denoised(pair, CONTRAST) + (1 - self.denoised_share) * pair.yu
 
-    def denoised(self, pair: Pair) -> NDArray[np.float64]:
-        """The ultrasound, in units of its brightest pixel, after the denoiser of the options."""
+    def denoised(self, pair: Pair, contrast: float = 1.0) -> NDArray[np.float64]:
+        """The ultrasound, in units of its brightest pixel, after the denoiser of the options.
+
+        Args:
+            contrast: by which it is multiplied before, and divided after.
+        """
         if self.denoiser == "none":
             return pair.yu
         from trifuse.nets import dncnn
 
         path = dncnn.SMALL if self.denoiser == "small" else Path(self.denoiser)
-        return dncnn.denoise(weights.kept(dncnn.load, path), pair.yu)
+        return dncnn.denoise(weights.kept(dncnn.load, path), contrast * pair.yu) / contrast
 
     def _weights(self, defaults: Weights) -> Weights:
         from dataclasses import replace
