@@ -276,6 +276,16 @@ def test_more_pixels_than_rows_announce_are_refused(tmp_path: Path) -> None:
         io.read(written(made, tmp_path / "a"))
 
 
+def test_more_compressed_rows_than_announced_are_refused(tmp_path: Path) -> None:
+    from pydicom.uid import RLELossless
+
+    made = dicom_slice(VOLUME[:, :, 0].T)
+    made.compress(RLELossless)
+    made.Rows = 5
+    with pytest.raises(InputError, match="more rows than the 5"):
+        io.read(written(made, tmp_path / "a"))
+
+
 def test_frames_are_compared_with_the_pieces_that_are_there(tmp_path: Path) -> None:
     from pydicom.uid import RLELossless
 

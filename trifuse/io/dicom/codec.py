@@ -6,8 +6,10 @@ SimpleITK brings.
 
 from __future__ import annotations
 
+import re
 import struct
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,11 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
     if _has_decoder(get_decoder, known.file_meta.TransferSyntaxUID):
         try:
             return _pydicom(pixel_array, known, index)
+        except _TooManyRowsError:
+            raise InputError(
+                f"{origin}: its compressed pixels hold more rows than the {int(dataset.Rows)} that its header "
+                "announces: part of the image would be lost; mend Rows, or export it anew"
+            ) from None
         except Exception:
             # Pillow has no JPEG of 12 bits, for one, and says so in ways of its own.
             if syntax not in (*_GDCM, *_HTJ2K):
@@ -56,8 +63,24 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
 
 
 def _pydicom(pixel_array: Any, dataset: Dataset, index: int | None) -> NDArray[Any]:
-    values: NDArray[Any] = pixel_array(dataset, index=index if int(dataset.get("NumberOfFrames") or 1) > 1 else None)
+    """Values by pydicom.
+
+    Raises:
+        _TooManyRowsError: if run lengths hold rows that the header does not announce, which pydicom cuts off.
+    """
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        several = int(dataset.get("NumberOfFrames") or 1) > 1
+        values: NDArray[Any] = pixel_array(dataset, index=index if several else None)
+    for warning in said:
+        lengths = re.search(r"padding - (\d+) vs\. (\d+) bytes", str(warning.message))
+        if lengths and int(lengths[1]) - int(lengths[2]) >= int(dataset.Columns):
+            raise _TooManyRowsError
     return values
+
+
+class _TooManyRowsError(Exception):
+    """Compressed pixels hold more rows than the header announces."""
 
 
 def _as_jpeg_2000(dataset: Dataset) -> Dataset:

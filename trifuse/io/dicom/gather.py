@@ -127,7 +127,8 @@ def without_copies(pieces: Sequence[Piece]) -> tuple[list[Piece], tuple[str, ...
             first[uid] = piece
             kept.append(piece)
             continue
-        if _pixels_hash(piece.path) != _pixels_hash(first[uid].path):
+        alike = piece.dataset.file_meta.TransferSyntaxUID == first[uid].dataset.file_meta.TransferSyntaxUID
+        if alike and _pixels_hash(piece.path) != _pixels_hash(first[uid].path):
             raise InputError(
                 f"{piece.origin}: has the UID of {one_line(first[uid].path.name)} and other pixels; keep one of them"
             )
