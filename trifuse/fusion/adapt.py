@@ -64,6 +64,12 @@ def adaptations(method: Method, images: Sequence[Image], settings: Run) -> list[
         by = upsampler_for(settings, 3 if dims == 3 and 3 in card.dims else 2).card.name
         why = "" if by == settings.upsampler else f" ({settings.upsampler} is for pictures)"
         notes.append(f"{card.name} has no x{settings.scale}: {by} upsampling {settings.upsample} fusing{why}")
+    return notes
+
+
+def remarks(images: Sequence[Image]) -> list[str]:
+    """What readers had to decide about each source, and what its values lack, whatever becomes of it."""
+    notes = []
     for index, image in enumerate(images, start=1):
         notes.extend(f"source {index}: {note}" for note in image.notes)
         if image.stored is not None and not np.isfinite(image.stored).all():

@@ -28,7 +28,7 @@ from trifuse.core.random import Random
 from trifuse.core.registry import OURS
 from trifuse.core.window import shown
 from trifuse.fusion import memory, uptake
-from trifuse.fusion.adapt import adaptations, check_device, magnified
+from trifuse.fusion.adapt import adaptations, check_device, magnified, remarks
 from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.settings import Run, takes_settings
@@ -75,6 +75,7 @@ def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | N
     clock = time.perf_counter()
     structures = [aligned[index] for index in what.structures]
     notes = on_grid.notes + what.notes + (adaptations(chosen, structures, how) if len(structures) > 1 else [])
+    notes += remarks(aligned)
     tensors = [_tensor(image, how.device) for image in structures]
     if len(structures) > 1:
         memory.tell(chosen, [n * how.scale for n in aligned[how.reference].space])

@@ -22,7 +22,7 @@ from tests.io.dicom.situations import (
     pet,
     series,
 )
-from trifuse import io
+from trifuse import fuse, io
 from trifuse.core.errors import InputError, OptionError, UnitsError
 from trifuse.core.image import Modality
 
@@ -207,3 +207,16 @@ def test_a_real_scan_becomes_its_published_suv(data: Path) -> None:
     hot = published > 0.5
     assert np.median(np.abs(ours - published)[hot] / published[hot]) < 4e-4
     assert activity.window == (0, 6)
+
+
+def test_a_fused_suv_says_what_it_rests_on_though_it_is_laid_over_in_colour(tmp_path: Path) -> None:
+    (tmp_path / "ct").mkdir()
+    for index in range(3):
+        made = dicom_slice(ACTIVITY[:, :, index].T, position=(0, 0, 4.0 * index))
+        made.save_as(tmp_path / "ct" / f"{index}.dcm", enforce_file_format=True)
+    images = [io.read(tmp_path / "ct"), io.read(series(tmp_path / "pet"), units="suv")]
+    for sources, number in ((images, 2), (images[::-1], 1)):
+        notes = fuse(sources, "mean").provenance["notes"]
+        told = [note for note in notes if note.startswith(f"source {number}: ") and "SUVbw" in note]
+        assert len(told) == 1
+        assert "SeriesTime 11:30:00 - RadiopharmaceuticalStartTime 10:30:00 = 60.0 min" in told[0]
