@@ -22,6 +22,7 @@ from tests.io.dicom.situations import (
     pet,
     series,
 )
+from tests.io.makers import dicom_slice
 from trifuse import fuse, io
 from trifuse.core.errors import InputError, OptionError, UnitsError
 from trifuse.core.image import Modality
