@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import generate_binary_structure, maximum_filter
 
+from trifuse.core.random import Random
 from trifuse.filters.extremes import black_kept, without_specks
+from trifuse.methods.dwt import DWT
 
 
 def alone(fused: NDArray[np.floating], sources: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -43,3 +46,16 @@ def test_black_stays_black_and_tissue_is_left_alone() -> None:
     held = black_kept(halo, sources, 0.05)
     assert (held[0, :4] == 0).all()
     assert (held[0, 4:16, 4:16] == np.float32(0.3)).all()
+
+
+@pytest.mark.parametrize("space", [(48, 50), (20, 24, 22)])
+def test_wavelets_leave_a_black_background_black(space: tuple[int, ...]) -> None:
+    centre = tuple(slice(n // 3, 2 * n // 3) for n in space)
+    sources = torch.zeros(2, 1, 1, *space)
+    sources[0, 0, 0][centre] = 0.9
+    sources[1, 0, 0][tuple(slice(s.start + 2, s.stop) for s in centre)] = 0.6
+    fused = DWT().fuse(list(sources), scale=1, random=Random(0)).mean[0, 0]
+    beyond = torch.ones(space, dtype=torch.bool)
+    beyond[tuple(slice(s.start - 1, s.stop + 1) for s in centre)] = False
+    assert fused[beyond].abs().max() == 0
+    assert fused[centre].mean() > 0.3

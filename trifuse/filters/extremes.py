@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
 
 from trifuse.filters.threads import over_parts
 
 Volume = NDArray[np.float32]
 """`(D, H, W)`, float32; a picture has D = 1."""
+
+BACKGROUND = 0.08
+"""Grey level, as a share of the brightest, up to which all sources together are background."""
 
 
 def black_kept(fused: Volume, sources: Volume, level: float) -> Volume:
@@ -22,6 +29,17 @@ def black_kept(fused: Volume, sources: Volume, level: float) -> Volume:
     held = fused.copy()
     over_parts(_hold, fused.shape[0] * fused.shape[1], fused, sources, level, held)
     return held
+
+
+def background_kept(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
+    """`black_kept` of grey tensors `(B, 1, *space)`, up to 8 % of the brightest value of each study's sources."""
+    kept = []
+    for picture, *own in zip(fused, *sources, strict=True):
+        volumes = [x.detach().float().cpu().numpy().reshape(-1, *x.shape[-2:]) for x in (picture, *own)]
+        stacked = np.stack(volumes[1:])
+        held = black_kept(volumes[0], stacked, BACKGROUND * float(stacked.max()))
+        kept.append(torch.from_numpy(held.reshape(tuple(picture.shape))))
+    return torch.stack(kept).to(fused)
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trifuse.core.random import Random
-from trifuse.filters.extremes import black_kept, without_specks
+from trifuse.filters.extremes import BACKGROUND, black_kept, without_specks
 from trifuse.filters.gradient_field import energy, integrated, mixed
 from trifuse.filters.unexplained import unexplained
 from trifuse.methods.base import Card, Estimate, method
@@ -40,9 +40,6 @@ DETAIL = 5e-2
 
 GAIN = 1.05
 """What averaging takes from gradients, made up for."""
-
-BACKGROUND = 0.08
-"""Grey level, as a share of the brightest, up to which all sources together are background."""
 
 EQUAL_AT, BRIGHT = 95, 99.5
 """Percentiles of what is not background: by which contrasts are levelled, and which must not be clipped."""
@@ -72,7 +69,7 @@ class GradientDomain:
             "by the root of what they lack and at most twofold, so that grey levels are not those of any source: "
             "read native units from the sources. The result is not clipped by more than 0.5 % of the head. Twins "
             "(T1 and T1 with contrast agent) share the weight of what both show; where the lesion shows best in twins "
-            "and also, worse and with the other sign, in a third source, the third may lead (5 of 61 people). "
+            "and also, worse and with the other sign, in a third source, the third may lead (4 of 61 people). "
             "power: how decidedly the leading source leads; 0 = all alike. edges: how decidedly the stronger edge "
             "wins; 0 = edges come from the leading source alone, which keeps more of a lesion's contrast and loses "
             "edges of the others. Volumes are fused as volumes, axes alike whatever their spacing."
