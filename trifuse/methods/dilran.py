@@ -77,7 +77,7 @@ def sfnn(features: Tensor) -> Tensor:
     \(n_i\) is the largest nuclear norm of a channel of \(f_i\) after a softmax over the channels of each pixel
     (section 2.3 of the paper).
     """
-    norms = torch.stack([largest_nuclear_norm(f.softmax(dim=0)) for f in features])
+    norms = torch.stack([largest_nuclear_norm(f.softmax(dim=0)) for f in features.detach()])
     return _weighted(features, norms.square() / norms.square().sum())
 
 

@@ -29,6 +29,7 @@ from trifuse.train.data.cases import Case, CaseSampler, Phase, cases, drawn_pair
 from trifuse.train.data.images import load
 from trifuse.train.data.tensors import tensor
 from trifuse.train.draw import Draw
+from trifuse.train.losses.cddfuse import regional
 from trifuse.train.losses.derivatives import derivatives
 from trifuse.train.objectives.base import Batch, Objective
 from trifuse.train.settings.data import OfficialLayout, Studies
@@ -85,6 +86,12 @@ def vgg_of(path: Path) -> VGGFeatures:
         WeightsError: if the file cannot be used.
     """
     return vgg.from_state(flat(load_weights(path)), str(path))
+
+
+def with_regional(terms: Terms, weight: float, fused: Tensor, first: Tensor, second: Tensor) -> Terms:
+    """Terms of a loss, and `weight` times the distance of a fused batch in 0..1 from the regional target."""
+    near = regional(fused, first, second).total
+    return terms | {"loss": terms["loss"] + weight * near, "regional": near.detach()}
 
 
 P = TypeVar("P", bound=Pairs)

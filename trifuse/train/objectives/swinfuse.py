@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trifuse.methods.swinfuse import fused_whole
+from trifuse.methods.swinfuse import blended, fused_whole
 from trifuse.nets.swinfuse import SwinFuse
 from trifuse.train.losses import swinfuse
 from trifuse.train.objectives.base import Patches
-from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms
+from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms, with_regional
 
 
 class Settings(Pairs):
@@ -26,11 +26,14 @@ class Settings(Pairs):
     Attributes:
         depth: blocks per stage of the network; 6 as published.
         structure: weight of the structural similarity beside the absolute error; 1000 as published.
+        regional: weight of a loss that the paper does not have beside its own: distance of the fused picture from the
+            regional target (`trifuse.train.losses.regional`).
     """
 
     task: Literal["swinfuse"] = "swinfuse"
     depth: int = Field(default=6, ge=1)
     structure: float = Field(default=1000.0, ge=0)
+    regional: float = Field(default=0.0, ge=0)
 
 
 class SwinFuseObjective(PairObjective[Settings]):
@@ -46,7 +49,15 @@ class SwinFuseObjective(PairObjective[Settings]):
     def terms_of(self, network: nn.Module, first: Tensor, second: Tensor, step: int) -> Terms:
         """See `PairObjective`."""
         pictures = 2 * torch.cat([first, second]) - 1
-        output = network(pictures)
+        if not self.settings.regional:
+            return self._reproduced(network(pictures), pictures)
+        net = cast(SwinFuse, network)
+        features = net.encode(pictures, "all")
+        fused = net.decode(blended(*features.chunk(2), "l1_mean") / 2) / 2 + 0.5
+        terms = self._reproduced(net.decode(features), pictures)
+        return with_regional(terms, self.settings.regional, fused, first, second)
+
+    def _reproduced(self, output: Tensor, pictures: Tensor) -> Terms:
         error = (output.detach() - pictures).square().mean() / 4
         return {"loss": swinfuse.loss(output, pictures, weight=self.settings.structure), "mse": error}
 

@@ -23,7 +23,7 @@ from trifuse.nets.tgfuse import TGFuse
 from trifuse.nets.vgg import VGGFeatures
 from trifuse.train.losses import tgfuse
 from trifuse.train.objectives.base import Patches, check_file
-from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms, vgg_of
+from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms, vgg_of, with_regional
 from trifuse.train.settings.part import Expanded
 
 GREY = 100.0
@@ -38,6 +38,8 @@ class Settings(Pairs):
         spatial_width: width of the spatial transformer; 2048 as published.
         perceptual: weights of the distances that the two critics see.
         vgg: weights of VGG-16 (`trifuse.nets.vgg`) that the critics start from; random if not given.
+        regional: weight of a loss that the paper does not have beside its own: distance of the fused picture from the
+            regional target (`trifuse.train.losses.regional`).
     """
 
     task: Literal["tgfuse"] = "tgfuse"
@@ -45,6 +47,7 @@ class Settings(Pairs):
     spatial_width: int = Field(default=256, ge=16)
     perceptual: tuple[float, float] = (0.1, 0.1)
     vgg: Expanded | None = None
+    regional: float = Field(default=0.0, ge=0)
 
 
 class Critics(nn.Module):
@@ -89,16 +92,19 @@ class TGFuseObjective(PairObjective[Settings]):
         fused = network(visible, infrared)
         pair = cast(Critics, getattr(network, "module", network))
         structure = 1 - tgfuse.structural(fused, visible, infrared, ties=1)
+        terms = {"loss": structure, "structure": structure.detach(), "critics": torch.zeros(())}
+        if self.settings.regional:
+            terms = with_regional(terms, self.settings.regional, fused / 255, first, second)
         if step < self.settings.first_stage:
-            return {"loss": structure, "structure": structure.detach(), "critics": torch.zeros(())}
-        loss, contest = structure, torch.zeros_like(structure)
+            return terms
+        loss, contest = terms["loss"], torch.zeros_like(structure)
         for critic, source, slices, weight in zip(
             pair.critics, (visible, infrared), (1, 3), self.settings.perceptual, strict=True
         ):
             frozen = {name: value.detach() for name, value in critic.named_parameters()}
             loss = loss + weight * _distance(critic, frozen, fused, source, slices)
             contest = contest - _distance(critic, dict(critic.named_parameters()), fused.detach(), source, slices)
-        return {"loss": loss + contest, "structure": structure.detach(), "critics": -contest.detach()}
+        return terms | {"loss": loss + contest, "critics": -contest.detach()}
 
     def fused(self, network: nn.Module, first: Tensor, second: Tensor) -> Tensor:
         """See `PairObjective`."""

@@ -15,7 +15,14 @@ from torch import Tensor, nn
 from trifuse.nets.u2fusion import U2Fusion
 from trifuse.train.losses import u2fusion
 from trifuse.train.objectives.base import Patches, check_file
-from trifuse.train.objectives.pairs import Features, PairObjective, PairsWithFeatures, Terms, features_of
+from trifuse.train.objectives.pairs import (
+    Features,
+    PairObjective,
+    PairsWithFeatures,
+    Terms,
+    features_of,
+    with_regional,
+)
 
 
 class Settings(PairsWithFeatures):
@@ -24,10 +31,13 @@ class Settings(PairsWithFeatures):
     Attributes:
         temperature: c of eq. 2, over which the information measures of the sources are compared, for features of
             images in 0..255.
+        regional: weight of a loss that the paper does not have beside its own: distance of the fused picture from the
+            regional target (`trifuse.train.losses.regional`).
     """
 
     task: Literal["u2fusion"] = "u2fusion"
     temperature: float = Field(default=300.0, gt=0)
+    regional: float = Field(default=0.0, ge=0)
 
 
 class U2FusionObjective(PairObjective[Settings]):
@@ -57,7 +67,10 @@ class U2FusionObjective(PairObjective[Settings]):
         with torch.no_grad():
             one, other = (u2fusion.information(list(self.features(255 * source))) for source in (first, second))
             degrees = u2fusion.preservation(one, other, self.settings.temperature)
-        return {"loss": u2fusion.loss((first, second), network(first, second), degrees)}
+        fused = network(first, second)
+        terms = {"loss": u2fusion.loss((first, second), fused, degrees)}
+        weight = self.settings.regional
+        return with_regional(terms, weight, fused, first, second) if weight else terms
 
     def fused(self, network: nn.Module, first: Tensor, second: Tensor) -> Tensor:
         """See `PairObjective`."""
