@@ -55,9 +55,10 @@ class DC2Fusion:
         "number of channels, and scales its result with the number of voxels; no weights were published. "
         "variant=corrected (default) does what the paper describes, for volumes of any size, with weights of ours; "
         "variant=reference equals the authors' program and takes a checkpoint of it. Give the anatomical volume first: "
-        "our weights were trained to keep more of it (about two thirds), as the paper weighs its sources; with "
-        "the paper's own loss the network copied it. Volumes of more than 160^3 voxels go in overlapping windows of "
-        "128^3 (-O window=N sets others): the maps before the fusion rule are blended, the rule is applied once to the "
+        "our weights show the second one where it stands out and the first one has nothing, and the first elsewhere; "
+        "weights=dc2fusion-blend, by the paper's terms, are nearly a fixed blend of two thirds. Volumes of more than "
+        "160^3 voxels go in overlapping windows of 128^3 (-O window=N sets others): the maps before the fusion rule "
+        "are blended, the rule is applied once to the "
         "whole; docs/dc2fusion.md says what windows change. A mean of decibels over two sources is the higher the more "
         "a picture leans to one of them: look at the figure of each source.",
     )

@@ -76,6 +76,14 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/dc2fusion.yaml; see dc2fusion.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="dc2fusion.safetensors",
+        sha256="9f23770a8b39724e949e4f31f656481f3515e0392e1fecd1abfa81b0241e5be1",
+    ),
+    Entry(
+        name="dc2fusion-blend",
+        used_by=("dc2fusion",),
+        origin="trained by trifuse/recipes/train/dc2fusion-blend.yaml; see dc2fusion-blend.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="dc2fusion-blend.safetensors",
         sha256="a98eb6bcd102f176cc78b73a31d1333093007d3c2cbb880b16839d04225c79f0",
     ),
     Entry(
@@ -132,7 +140,7 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/swinfuse.yaml; see swinfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="swinfuse.safetensors",
-        sha256="0fd9f603a7f1687391164c90cbcc95772dec81de1eaf448b38b4179340fa1b0a",
+        sha256="d8a5091436651710539dff11d6e110a750843243e7ad28115c1900373c8ca5a9",
     ),
     Entry(
         name="tgfuse",
