@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -126,3 +127,24 @@ def test_values_that_are_not_finite_are_counted_before_measuring() -> None:
     values[0, :5] = np.nan
     with pytest.warns(UserWarning, match="fused: 5 values of 480 are not finite"):
         trifuse.evaluate(values, [BYTES], metrics=["mae"])
+
+
+@pytest.mark.parametrize("padding", [-32768, -1000])
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_padding_is_no_intensity(padding: int, kind: type) -> None:
+    values = RNG.integers(0, 800, (20, 24, 6)).astype(kind)
+    values[:3] = padding
+    image = Image.of(nib.Nifti1Image(values, np.diag([2.0, 2, 3, 1])))
+    assert image.window == (values[3:].min(), values.max())
+    assert image.pixels[0, :3].max() == 0
+    assert image.notes == (f"{padding} lies far below all other values: taken as padding, shown as black",)
+    assert np.array_equal(image.native()[0], values)
+
+
+def test_what_is_signed_or_a_label_has_no_padding() -> None:
+    signed = RNG.normal(0, 100, (20, 24, 6)).astype(np.float32)
+    labels = RNG.integers(-1, 3, (20, 24, 6)).astype(np.int16) * 10
+    for values in (signed, labels):
+        image = Image.of(nib.Nifti1Image(values, np.diag([2.0, 2, 3, 1])))
+        assert image.window == pytest.approx((values.min(), values.max()))
+        assert image.notes == ()

@@ -20,19 +20,44 @@ DEPTHS = (1023, 4095, 16383, 65535)
 CT_NOTE = f"shown from {CT_WINDOW[0]:g} to {CT_WINDOW[1]:g} HU, the window of a CT"
 
 _AIR = (-1100.0, -900.0)
+_FAT = -30.0
+_FEWEST_VALUES = 16
 _AIR_SHARE = 0.05
 """A CT shows air, most of its voxels beside the patient: a peak at -1000 HU that nothing else has."""
 
 
 def is_ct(values: NDArray[Any]) -> bool:
-    """Whether values are Hounsfield units: some below -500, and a peak of air at -1000 among what is no padding."""
+    """Whether values are Hounsfield units: a peak of air at -1000 among what is no padding.
+
+    A scan that is padded with -1000 has one as well, all of one value, and neither fat nor lung above it; phantoms of a
+    few values lack these too.
+    """
     if values.dtype.kind not in "if" or values.dtype.itemsize < 2 or values.shape[0] != 1:
         return False
     sample = values.reshape(-1)[:: max(1, values.size // 2**20)]
     inside = sample[np.isfinite(sample)] if values.dtype.kind == "f" else sample
     inside = inside[inside > _AIR[0]]
-    air = np.count_nonzero(inside < _AIR[1])
-    return bool(inside.size and air >= _AIR_SHARE * inside.size and inside.max() > _AIR[1] + 500)
+    air, body = inside[inside < _AIR[1]], inside[inside >= _AIR[1]]
+    if air.size < max(1, _AIR_SHARE * inside.size) or body.size == 0 or body.max() <= _AIR[1] + 500:
+        return False
+    return bool(air.min() < air.max() or body.min() < _FAT or len(np.unique(body)) < _FEWEST_VALUES)
+
+
+_PADDING_SHARE = 0.01
+
+
+def padding_of(values: NDArray[Any]) -> float | None:
+    """A negative value that stands for nothing measured: many voxels have it, and it lies farther below all others than
+    they span. None if there is none; masks and label maps, which have few values, have none."""
+    sample = values.reshape(-1)[:: max(1, values.size // 2**20)]
+    inside = sample[np.isfinite(sample)] if values.dtype.kind == "f" else sample
+    lowest = inside.min(initial=0)
+    if lowest >= 0 or np.count_nonzero(inside == lowest) < _PADDING_SHARE * inside.size:
+        return None
+    rest = inside[inside > lowest].astype(np.float64)
+    if len(np.unique(rest)) < _FEWEST_VALUES or rest.min() - float(lowest) <= rest.max() - rest.min():
+        return None
+    return float(lowest)
 
 
 def depth_of(highest: float) -> float:
@@ -57,6 +82,10 @@ def scan_view(values: NDArray[Any], modality: Modality, origin: str) -> tuple[Mo
     low, high = finite_range(values, origin)
     if is_ct(values) or (modality is Modality.CT and low < -500):
         return Modality.CT, CT_WINDOW, CT_NOTE
+    padding = padding_of(values)
+    if padding is not None:
+        low = float(values[values > padding].min())
+        return modality, (low, high), f"{padding:g} lies far below all other values: taken as padding, shown as black"
     return modality, (low, high), ""
 
 
