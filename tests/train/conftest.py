@@ -13,7 +13,7 @@ from trifuse.train.data import palettes
 from trifuse.train.draw import Draw
 from trifuse.train.loop import Trainer
 from trifuse.train.objectives.base import Batch
-from trifuse.train.recipe import load, objective_of
+from trifuse.train.recipe import Recipe, load, objective_of
 
 
 def made(seed: int, side: int = 48) -> list[np.ndarray]:
@@ -49,15 +49,15 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def broken_off(recipe: Path, output: Path, after: int, stop: BaseException | None = None) -> str:
+def broken_off(recipe: Path | Recipe, output: Path, after: int) -> str:
     """Trains until the user stops it in the step after `after`; returns what he is told."""
-    read = load(recipe)
+    read = recipe if isinstance(recipe, Recipe) else load(recipe)
     objective = objective_of(read)
     plain = objective.batch
 
     def batch(draw: Draw) -> Batch:
         if draw.step == after:
-            raise stop or KeyboardInterrupt
+            raise KeyboardInterrupt
         return plain(draw)
 
     objective.batch = batch  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ import pytest
 
 from trifuse.bench import recipe as bench
 from trifuse.core.errors import InputError
-from trifuse.train import train
+from trifuse.train import plan, train
 from trifuse.train.recipe import load
 from trifuse.train.settings.data import Tables
 from trifuse.train.settings.schedule import Schedule
@@ -65,8 +65,7 @@ def test_a_missing_recipe_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.name)
 def test_recipes_of_the_repository_are_valid(path: Path) -> None:
-    if "schedule:" in path.read_text():  # recipes of the benchmark are another kind
-        assert load(path).schedule.steps > 0
+    assert all(stage.recipe.schedule.steps > 0 for stage in plan.load(path).all())
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:

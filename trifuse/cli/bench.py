@@ -13,7 +13,8 @@ from trifuse.cli.common import Folder, Json, answer, progress, say
 
 def bench(
     recipe: Annotated[
-        Path, typer.Argument(help="A YAML recipe, as those in trifuse/recipes/bench.", show_default=False)
+        str,
+        typer.Argument(help="A YAML recipe, or the name of one of the package's: dual, table1 ...", show_default=False),
     ],
     output: Folder,
     data: Annotated[
@@ -37,15 +38,16 @@ def bench(
 
     [bold]Examples[/bold]
 
-      trifuse bench trifuse/recipes/bench/dual.yaml -o runs/dual --data ~/data --workers 4
+      trifuse bench dual -o runs/dual --data ~/data --workers 4
 
-      trifuse bench trifuse/recipes/bench/table1.yaml -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
+      trifuse bench table1 -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
     """
     from trifuse.bench import recipe as recipes
     from trifuse.bench import report, summary
     from trifuse.bench import run as bench_run
+    from trifuse.core.shelf import BENCHMARKS, recipe_path
 
-    loaded = recipes.narrowed(recipes.load(recipe), limit, methods)
+    loaded = recipes.narrowed(recipes.load(recipe_path(recipe, BENCHMARKS)), limit, methods)
     with progress(quiet=json):
         rows = bench_run.run(loaded, data, output, workers=workers)
         written = report.write(loaded, rows, output)

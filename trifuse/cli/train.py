@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,28 +11,40 @@ from trifuse.cli.common import Folder, Json, answer, progress
 
 def train(
     recipe: Annotated[
-        Path, typer.Argument(help="A YAML recipe, or a JSON configuration of the original SR3 and TFS-Diff programs.")
+        str,
+        typer.Argument(
+            help="A YAML recipe, the name of one of the package's (cddfuse, source-sr ...), or a JSON configuration of "
+            "the original SR3 and TFS-Diff programs.",
+            show_default=False,
+        ),
     ],
     output: Folder,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; may be given several times."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).
 
-    The folder gets the weights, a checkpoint to go on from, a log (CSV and TensorBoard) and sample pictures.
+    A recipe may have several stages, each of which goes on from the one before; a run that was stopped goes on with
+    --resume. The folder gets the weights, a checkpoint to go on from, a log (CSV and TensorBoard) and sample pictures.
 
     [bold]Examples[/bold]
 
-      trifuse train trifuse/recipes/train/tfs-diff.yaml -o runs/tfs-diff
+      trifuse train tfs-diff -o runs/tfs-diff
 
-      trifuse train trifuse/recipes/train/tfs-diff.yaml -o runs/tfs-diff --resume
+      trifuse train tfs-diff -o runs/tfs-diff --resume
+
+      trifuse train my-recipe.yaml -o runs/mine --set schedule.steps=200 --set stages.0.model.width=32
 
       trifuse train config/fusion_medical_sr3_128_256.json -o runs/official
     """
     from trifuse.train import train as run
 
     with progress(quiet=json):
-        measured = run(recipe, output, resume=resume)
+        measured = run(recipe, output, resume=resume, changes=change or ())
     if json:
         answer(measured)
         return

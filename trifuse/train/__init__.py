@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def train(recipe: Path, output: Path, *, resume: bool = False) -> dict[str, float]:
+def train(recipe: Path | str, output: Path, *, resume: bool = False, changes: Sequence[str] = ()) -> dict[str, float]:
     """Trains what a recipe describes, into a folder; returns the last validation.
 
     Args:
-        recipe: a YAML recipe or an official JSON configuration.
-        output: folder for weights, checkpoint, logs and sample pictures.
+        recipe: a YAML recipe, an official JSON configuration, or the name of a recipe of the package.
+        output: folder for weights, checkpoint, logs and sample pictures; of a recipe of several stages each has a
+            folder of its own in it.
         resume: go on from the checkpoint in the folder.
+        changes: values to set in the recipe, `path=value` each; see `trifuse.train.overrides`.
 
     Raises:
         InputError: if the recipe, its data or the folder cannot be used.
+        OptionError: if a change is not understood.
+        WeightsError: if weights are needed that are not there.
+        TrainingError: if the loss or its gradient is not finite.
     """
-    from trifuse.train.export import restore
-    from trifuse.train.loop import Trainer
-    from trifuse.train.recipe import check_variables, load, objective_of
+    from trifuse.core.shelf import TRAINING, recipe_path
+    from trifuse.train.plan import load
+    from trifuse.train.stages import run
 
-    read = load(recipe)
-    check_variables(read, recipe)
-    objective = objective_of(read)
-    if read.start is not None:
-        restore(objective.network, read.start)
-    return Trainer(read, objective, output, resume=resume).run()
+    return run(load(recipe_path(recipe, TRAINING), changes), output, resume=resume)

@@ -87,6 +87,11 @@ class Trainer:
         """The file of the trained weights."""
         return self.output / f"{self.recipe.name}.safetensors"
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.step >= self.recipe.schedule.steps and self.weights.is_file()
+
     def run(self) -> dict[str, float]:
         """Trains to the last step; returns the last validation.
 
@@ -94,7 +99,7 @@ class Trainer:
             TrainingError: if the loss or its gradient is not finite.
             KeyboardInterrupt, Stopped: if the user stops it; the text says how far it came and how to go on.
         """
-        if self.step >= self.recipe.schedule.steps and self.weights.is_file():
+        if self.finished:
             warnings.warn(
                 TrainingWarning(f"{self.output}: the run is finished ({self.step} steps), nothing is left to do"),
                 stacklevel=2,

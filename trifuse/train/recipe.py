@@ -7,7 +7,7 @@ A configuration file of the original SR3 and TFS-Diff programs (JSON with `//` c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from trifuse.core.errors import InputError
 from trifuse.core.files import read_text, read_yaml
+from trifuse.train import overrides
 from trifuse.train.data import official
 from trifuse.train.objectives import REGISTRY, Model
 from trifuse.train.objectives.base import Objective
@@ -40,27 +41,49 @@ class Recipe(Run):
 
 
 def load(path: Path) -> Recipe:
-    """Reads a recipe, or an official configuration file.
+    """Reads a recipe of one stage, or an official configuration file.
 
     Raises:
         InputError: if it is missing, or a field is wrong; the message names the field.
     """
+    return recipe_of(content_of(path), path)
+
+
+def content_of(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """What a file says, as fields of a recipe, with values changed (see `trifuse.train.overrides`).
+
+    Raises:
+        InputError: if it cannot be read.
+        OptionError: if a change is not understood.
+    """
+    if path.suffix == ".json":
+        text = read_text(path, "recipe")
+        return overrides.apply(official.fields(official.parse(text, str(path)), path), changes)
+    content = read_yaml(path, "recipe")
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: a recipe is a mapping with name, data, model and schedule")
+    return overrides.apply(content, changes)
+
+
+def recipe_of(content: Mapping[str, Any], path: Path, where: str = "") -> Recipe:
+    """The recipe of a file's content; its relative paths are read from the file's folder.
+
+    Args:
+        where: which part of the file it is, for messages.
+
+    Raises:
+        InputError: if a field is wrong; the message names the field.
+    """
     try:
-        if path.suffix == ".json":
-            text = read_text(path, "recipe")
-            return Recipe.model_validate(official.fields(official.parse(text, str(path)), path))
-        content = read_yaml(path, "recipe")
-        if not isinstance(content, dict):
-            raise InputError(f"{path}: a recipe is a mapping with name, data, model and schedule")
         return _beside(Recipe.model_validate(content), path.parent)
     except ValidationError as error:
         first = error.errors()[0]
         place = [part for at, part in enumerate(first["loc"]) if not (at == 1 and first["loc"][0] in TAGGED)]
-        where = ".".join(str(part) for part in place)
-        raise InputError(f"{path}, field {where}: {first['msg']} (got {first['input']!r})") from None
+        field = ".".join(str(part) for part in place)
+        raise InputError(f"{path}{where}, field {field}: {first['msg']} (got {first['input']!r})") from None
 
 
-def check_variables(recipe: Recipe, path: Path) -> None:
+def check_variables(recipe: Recipe) -> None:
     """Refuses to begin a run whose paths hold environment variables that are not set.
 
     Raises:
@@ -68,7 +91,9 @@ def check_variables(recipe: Recipe, path: Path) -> None:
     """
     unset = re.search(r"\$(\w+|\{\w+\})", " ".join(_paths(recipe)))
     if unset is not None:
-        raise InputError(f"{path}: uses the variable {unset[0]}, which is not set; set it or write the path out")
+        raise InputError(
+            f"{recipe.name}: a path uses the variable {unset[0]}, which is not set; set it or write the path out"
+        )
 
 
 def _paths(value: Any) -> Iterator[str]:

@@ -19,6 +19,7 @@ class Entry(NamedTuple):
         licence: under which it may be used.
         file: its name in the package's folder `trifuse/weights/shipped`, None for a user's file.
         sha256: of the file; None where no published digest is known (the user's is then recorded).
+        recipe: of the package, which makes such weights (`trifuse train NAME`); None for a user's file.
     """
 
     name: str
@@ -27,32 +28,36 @@ class Entry(NamedTuple):
     licence: str
     file: str | None = None
     sha256: str | None = None
+    recipe: str | None = None
 
 
 _ENTRIES = (
     Entry(
         name="tfs-diff",
         used_by=("tfs-diff",),
-        origin="trained by trifuse/recipes/train/tfs-diff.yaml and tfs-diff-2.yaml; see tfs-diff.md beside it",
+        origin="trained by an earlier chain of recipes; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
         sha256="b0e7cc0b43bddca8debf4d94b2e46515d63372a16da05001b067abbfc4161d55",
+        recipe="tfs-diff",
     ),
     Entry(
         name="source-sr",
         used_by=("tfs-diff",),
-        origin="trained by trifuse/recipes/train/source-sr*.yaml; see source-sr.md beside it",
+        origin="trained by an earlier chain of recipes; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
         sha256="f20b44c8ff1d53a8b921f92328f30b28c747eaa73cf66ed6c894b238149a1459",
+        recipe="source-sr",
     ),
     Entry(
         name="fusion-rule",
         used_by=("tfs-diff",),
-        origin="trained by trifuse/recipes/train/fusion-rule.yaml and fusion-rule-2.yaml; see fusion-rule.md beside it",
+        origin="trained by an earlier chain of recipes; see fusion-rule.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="fusion-rule.safetensors",
         sha256="3c75d8f720a18dfe73af362356aae7d84bf5fd3672cd8db7649a6e952bae2127",
+        recipe="fusion-rule",
     ),
     Entry(
         name="sr3",
@@ -61,14 +66,16 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="sr3.safetensors",
         sha256="34b285d983eadb2ab379ac9fe3a07918ae5d78cd413425fc5e056ad205931bc5",
+        recipe="sr3",
     ),
     Entry(
         name="brain-prior",
         used_by=("ddfm", "ddfm-palm"),
-        origin="trained by trifuse/recipes/train/brain-prior.yaml; see brain-prior.md beside it",
+        origin="trained by the first stage of trifuse/recipes/train/brain-prior.yaml; see brain-prior.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="brain-prior.safetensors",
         sha256="9d4cb9275967647ad686e6ce0bea2c9d9f99004659dabc96703903c942011d89",
+        recipe="brain-prior",
     ),
     Entry(
         name="dc2fusion",
@@ -77,6 +84,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="dc2fusion.safetensors",
         sha256="9f23770a8b39724e949e4f31f656481f3515e0392e1fecd1abfa81b0241e5be1",
+        recipe="dc2fusion",
     ),
     Entry(
         name="dc2fusion-blend",
@@ -85,6 +93,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="dc2fusion-blend.safetensors",
         sha256="a98eb6bcd102f176cc78b73a31d1333093007d3c2cbb880b16839d04225c79f0",
+        recipe="dc2fusion-blend",
     ),
     Entry(
         name="tfs-diff-fast",
@@ -93,6 +102,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff-fast.safetensors",
         sha256="0f1fd1002ea0547f6841e0b6621ad693aa50596502cd8964264d609efb3b63f3",
+        recipe="tfs-diff-fast",
     ),
     Entry(
         name="tfs-diff-regression",
@@ -101,14 +111,16 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff-regression.safetensors",
         sha256="8557083bc1ada1d981ca45042fdfd8b321b118ea2919858b504f00d94462d899",
+        recipe="tfs-diff-regression",
     ),
     Entry(
         name="dncnn-small",
         used_by=("palm",),
-        origin="trained by scripts/train_denoiser.py; see dncnn-small.md beside it",
+        origin="trained by an earlier script; see dncnn-small.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="dncnn-small.safetensors",
         sha256="833a153f0f2ef06b77b015e2000305c03cbf66fb2b168ea05cd0a7ff51049e18",
+        recipe="dncnn-small",
     ),
     Entry(
         name="u2fusion",
@@ -117,6 +129,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="u2fusion.safetensors",
         sha256="3a72675c6daf75a8287210c90a4dc912b9c796947f682c2736e9b7094532e8d3",
+        recipe="u2fusion",
     ),
     Entry(
         name="dilran",
@@ -125,6 +138,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="dilran.safetensors",
         sha256="6c1c2ca1a1f0659ee443c99a75bdb45614c5d8bc962e9e159da97e0258ca24dd",
+        recipe="dilran",
     ),
     Entry(
         name="cddfuse",
@@ -133,6 +147,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="cddfuse.safetensors",
         sha256="70a31573b4dfc8b538ffe8be3a8e40ef0acd759c6fbe4a6e8c415e4a1940e702",
+        recipe="cddfuse",
     ),
     Entry(
         name="swinfuse",
@@ -141,6 +156,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="swinfuse.safetensors",
         sha256="d8a5091436651710539dff11d6e110a750843243e7ad28115c1900373c8ca5a9",
+        recipe="swinfuse",
     ),
     Entry(
         name="tgfuse",
@@ -149,6 +165,7 @@ _ENTRIES = (
         licence="Apache-2.0; research use, not a medical device",
         file="tgfuse.safetensors",
         sha256="6b11ebdedfcaedf57787351c6026333ae9b7c23acacbb196ed9ee940d83ed1f9",
+        recipe="tgfuse",
     ),
     Entry(
         name="lpips",

@@ -26,10 +26,15 @@ from trifuse.train.settings.data import OfficialLayout, Studies
 from trifuse.train.settings.prepared import Prepared
 from trifuse.train.settings.run import Run
 
+CACHE = Path("cache")
+"""Where prepared cases are kept if nobody says where."""
+
 
 def bicubic(settings: Prepared) -> Maker:
     """Bicubic sources alone."""
-    return Maker(settings.truth, lambda _, large: np.asarray(large / 255, np.float32), False, settings.cache, "bicubic")
+    return Maker(
+        settings.truth, lambda _, large: np.asarray(large / 255, np.float32), False, settings.cache or CACHE, "bicubic"
+    )
 
 
 def learned(settings: Prepared, *, analytic: bool, rule: Path | None = None) -> Maker:
@@ -58,7 +63,7 @@ def learned(settings: Prepared, *, analytic: bool, rule: Path | None = None) -> 
         return np.concatenate([stack[:9], bytes_of(fused[0].numpy()), stack[12:]])
 
     change = None if rule is None else corrected
-    return Maker(settings.truth, larger, analytic, settings.cache, key, change)
+    return Maker(settings.truth, larger, analytic, settings.cache or CACHE, key, change)
 
 
 def check(run: Run, settings: Prepared) -> None:

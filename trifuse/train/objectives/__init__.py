@@ -27,6 +27,7 @@ REGISTRY: Registry[type[Objective[Any]]] = Registry(
         "swinfuse": "swinfuse:SwinFuseObjective",
         "dilran": "dilran:DILRANObjective",
         "dc2fusion": "dc2fusion:DC2FusionObjective",
+        "denoiser": "denoiser:DenoiserObjective",
     },
 )
 """Field `task` of a recipe's model -> file and class."""

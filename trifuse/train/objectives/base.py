@@ -34,6 +34,9 @@ class Patches(NamedTuple):
     scales: bool = False
 
 
+Trained = tuple[dict[str, Tensor], dict[str, str]]
+"""Weights and metadata of a file."""
+
 S = TypeVar("S", bound=Part)
 
 
@@ -43,6 +46,7 @@ class Objective(ABC, Generic[S]):
     Attributes:
         Settings: what the section `model` of a recipe may say of it; its field `task` names the objective.
         terms: terms of a recipe's loss that it uses.
+        joins: whether the weights of several networks can be put together in one.
         network: to be trained.
 
     Args:
@@ -56,6 +60,7 @@ class Objective(ABC, Generic[S]):
 
     Settings: ClassVar[type[Part]]
     terms: ClassVar[frozenset[str]] = frozenset()
+    joins: ClassVar[bool] = False
 
     def __init__(self, settings: S, run: Run) -> None:
         self.settings, self.run = settings, run
@@ -96,6 +101,11 @@ class Objective(ABC, Generic[S]):
     @abstractmethod
     def metadata(self) -> dict[str, str]:
         """What a file of the weights must say besides the tensors."""
+
+    @classmethod
+    def joined(cls, parts: Mapping[str, Trained]) -> Trained:
+        """Weights of several networks, by their names in the recipe, as those of one; for objectives with `joins`."""
+        raise NotImplementedError
 
     def check(self) -> None:
         """Refuses settings that do not go together, and files that are not there, before anything is computed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -10,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trifuse.nets.source_sr import SourceSR
+from trifuse.nets.source_sr import SourceSR, joined
 from trifuse.train.data import augment, images, palettes
 from trifuse.train.data.augment import Pixels
 from trifuse.train.data.single import check_single, cropped, enlarge, single
 from trifuse.train.data.tensors import psnr, tensor
 from trifuse.train.draw import Draw
-from trifuse.train.objectives.base import Batch, Objective, Patches
+from trifuse.train.objectives.base import Batch, Objective, Patches, Trained
 from trifuse.train.settings.data import Volumes
 from trifuse.train.settings.part import Part
 
@@ -49,6 +50,7 @@ class SourceSRObjective(Objective[Settings]):
 
     Settings = Settings
     terms = frozenset({"l1", "mse"})
+    joins = True
     patches = Patches(least=8, scales=True)
 
     def check(self) -> None:
@@ -58,6 +60,14 @@ class SourceSRObjective(Objective[Settings]):
             InputError: if the data hold no single sharp pictures.
         """
         check_single(self.run.data)
+
+    @classmethod
+    def joined(cls, parts: Mapping[str, Trained]) -> Trained:
+        """Weights of several scales, each with a trunk of its own; the first one's trunk is the general one."""
+        (general, about), *others = parts.values()
+        single = {int(metadata["scales"]): state for state, metadata in others}
+        scales = sorted({*map(int, about["scales"].split(",")), *single})
+        return joined(general, single), {**about, "scales": ",".join(map(str, scales))}
 
     def build(self) -> nn.Module:
         """See `Objective`."""

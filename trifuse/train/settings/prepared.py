@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -34,7 +33,7 @@ class Prepared(Part):
         shares: how often cases of a kind (column `kind` of a table; for sr3 the beginning of the file name) are
             drawn; 1 where not named.
         val_every: which of the validation cases are measured during training.
-        cache: folder for fused pictures and conditions.
+        cache: folder for fused pictures and conditions; `cache` in that of the run if not given.
     """
 
     upsampler: Expanded | None = None
@@ -43,4 +42,4 @@ class Prepared(Part):
     square: int = Field(default=128, ge=16)
     shares: dict[str, float] = Field(default_factory=dict)
     val_every: int = Field(default=1, ge=1)
-    cache: Expanded = Path("cache")
+    cache: Expanded | None = None
