@@ -43,7 +43,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "dc2fusion-blend": ("schedule.sides={1: 16}", "model.sample=1", "model.val_side=16"),
     "swinfuse": ("schedule.sides={1: 14}",),
     "tgfuse": ("model.first_stage=2", "model.spatial_width=16"),
-    "cddfuse": ("schedule.sides={1: 16}", "stages.*.schedule.sides={1: 16}", "model.first_stage=1", "model.loss=paper"),
+    "cddfuse": ("schedule.sides={1: 16}", "stages.*.schedule.sides={1: 16}", "model.first_stage=1"),
     "dilran": ("schedule.sides={1: 16}",),
     "u2fusion": ("schedule.sides={1: 16}",),
     "dncnn-small": ("schedule.sides={1: 16}",),

@@ -48,6 +48,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, objective: Objective[Any], output: Path, *, resume: bool = False) -> None:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
         from accelerate.utils import DistributedDataParallelKwargs
 
         schedule = recipe.schedule
@@ -55,6 +56,7 @@ class Trainer:
         self.record = checkpoint.record(recipe)
         self.checkpoint = output / "checkpoint.pt"
         self._check(resume)
+        AcceleratorState._reset_state()  # else the precision of the stage before would have to be this one's
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(),
             mixed_precision="bf16" if schedule.precision == "bf16" else "no",

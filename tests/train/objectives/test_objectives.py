@@ -62,6 +62,7 @@ def made_batch(objective: Objective[Any], task: str, scale: int, side: int) -> d
     made: dict[str, dict[str, torch.Tensor]] = {
         "source-sr": {"small": noise(3, side // scale), "bicubic": noise(3), "sharp": noise(3)},
         "fusion-rule": {"stack": noise(15), "scale": torch.tensor(scale)},
+        "denoiser": {"clean": noise(1), "noisy": noise(1)},
         "unconditional": {"clean": noise(1), "noise": noise(1), "level": level},
     }
     condition = noise(9 if task == "tfs-diff" else 3)
@@ -71,7 +72,7 @@ def made_batch(objective: Objective[Any], task: str, scale: int, side: int) -> d
 
 @pytest.mark.parametrize("task", REGISTRY.names())
 def test_the_smallest_patches_are_taken_and_smaller_ones_refused(table: Path, task: str) -> None:
-    scale = 1 if task in (*PAIRS, "unconditional") else 2
+    scale = 1 if task in (*PAIRS, "unconditional", "denoiser") else 2
     patches = objective_of(load(recipe(table, task, f"{{{scale}: 128}}" if task != "swinfuse" else "{1: 56}"))).patches
     side = patches.least
     objective = objective_of(load(recipe(table, task, f"{{{scale}: {side}}}")))
@@ -89,6 +90,7 @@ def test_the_smallest_patches_are_taken_and_smaller_ones_refused(table: Path, ta
         ("dilran", "{1: 16}", "", "{ssim: 1}", r"field loss\.ssim: dilran has a loss of its own"),
         ("dilran", "{1: 15}", "", "{}", r"a multiple of 2 \(got 15\)"),
         ("cddfuse", "{2: 64, 4: 64}", "", "{}", r"field schedule\.sides: pictures are not enlarged here"),
+        ("cddfuse", "{1: 12}", "loss: regional", "{}", r"at least 13 \(got 12\)"),
         ("tgfuse", "{1: 64}", None, "{}", r"at least 128 and a multiple of 128 \(got 64\)"),
         ("source-sr", "{2: 16}", None, "{lpips: 1}", r"field loss\.lpips: source-sr uses l1, mse"),
         ("sr3", "{2: 16}", "rule: x", "{}", r"field model\.rule"),

@@ -39,7 +39,11 @@ class CDDFuseObjective(PairObjective[Settings]):
     """See `PairObjective`."""
 
     Settings = Settings
-    patches = Patches(least=6)
+
+    @property
+    def patches(self) -> Patches:
+        """See `Objective`; the regional loss mirrors wide means at the borders."""
+        return Patches(least=13 if self.settings.loss == "regional" else 6)
 
     def build(self) -> nn.Module:
         """See `Objective`."""
