@@ -156,3 +156,26 @@ def test_threads_do_not_disturb_each_other() -> None:
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(pixels_of, studies))
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_the_corrected_variant_keeps_more_of_the_bundled_lesion() -> None:
+    from scipy.ndimage import distance_transform_edt
+
+    from trifuse import samples
+    from trifuse.core.image import Image
+
+    paths = samples.study(2)
+    images = [Image.of(path) for path in paths.values()]
+    t1, t2 = (image.pixels[0] for image in images[:2])
+    bright = (t2 - t2[:, ::-1]) - (t1 - t1[:, ::-1])
+    y, x = 64, 153
+    lesion = np.zeros_like(t1, dtype=bool)
+    lesion[y - 6 : y + 7, x - 6 : x + 7] = bright[y - 6 : y + 7, x - 6 : x + 7] > 0.4
+    apart = distance_transform_edt(~lesion)
+    ring = (apart > 8) & (apart <= 14)
+    contrast = {}
+    for variant in ("reference", "corrected"):
+        fused = trifuse.fuse(images[:2], "bitonicx", options={"variant": variant}).image.pixels[0]
+        contrast[variant] = fused[lesion].mean() - fused[ring].mean()
+    assert contrast["reference"] < 0.3 * (t2[lesion].mean() - t2[ring].mean())
+    assert contrast["corrected"] > 1.8 * contrast["reference"]

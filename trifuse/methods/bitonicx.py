@@ -22,9 +22,12 @@ from trifuse.core.levels import levels
 from trifuse.core.progress import track
 from trifuse.core.random import Random
 from trifuse.filters.bitonic import Bitonic, bitonic
+from trifuse.filters.extremes import BACKGROUND, black_kept, without_specks
+from trifuse.filters.gradient_field import integrated, mixed
 from trifuse.filters.pulse_coupled import coupled_membranes, pulse_coupled
 from trifuse.filters.salience import clarity, majority, root_part, salience
 from trifuse.filters.structure_tensor import Plane
+from trifuse.filters.unexplained import unexplained
 from trifuse.methods.base import Card, Estimate, method
 
 Clarity = Literal["constant", "detail", "random"]
@@ -163,6 +166,12 @@ class BitonicX:
             "closest to its results, 'detail' is what was meant, 'random' draws the fields from the seed. "
             "denoise: the published switch is off; when on, the details of every source are smoothed once. "
             "The published step of two columns in the gradient and the threshold beyond the grey range are kept. "
+            "variant: the published energy rule takes the larger of the two filtered grey values; a lesion bright "
+            "in T2 is lost wherever T1 shows its surroundings as bright (of the bundled study's lesion the difference "
+            "from its ring falls from .33 in T2's layer to .04 in the energy chosen). reference (default) keeps that, "
+            "for parity with the authors' program; corrected integrates gradients weighted by the contrast that the "
+            "other source does not explain, keeps black black, and levels extremes that no source has "
+            "(the lesion then differs by .12 instead of .06 in the result; T2 has .33, gradient-domain keeps more). "
             "Sides below 30 pixels are smaller than the filter's window: nothing is filtered there, and the result is "
             "the pixelwise maximum. Pixels that are 8-bit levels are computed with as exact levels, in float64."
         ),
@@ -170,6 +179,10 @@ class BitonicX:
     clarity: Clarity = field(
         default="constant",
         metadata={"help": "clarity of details in stage 2: constant (none), detail (as meant), random (as published)"},
+    )
+    variant: Literal["reference", "corrected"] = field(
+        default="reference",
+        metadata={"help": "reference as published, or corrected: lesions keep more contrast, no isolated dots"},
     )
     denoise: bool = field(default=False, metadata={"help": "smooth the noise in the details of every source"})
 
@@ -204,9 +217,15 @@ class BitonicX:
 
     def _pair(self, fused: Plane, other: Plane, noisy: tuple[bool, bool], random: Random, *, is_luma: bool) -> Plane:
         if not is_luma:
-            return fuse_greys(fused, other, noisy).fused
-        layers = luma_layers(fused, other, noisy)
-        return fuse_luma(layers, clarities(self.clarity, layers.detail, random)).fused
+            made = fuse_greys(fused, other, noisy)
+            low, from_energy, result = made.low2, made.from_energy, made.fused
+        else:
+            layers = luma_layers(fused, other, noisy)
+            chosen = fuse_luma(layers, clarities(self.clarity, layers.detail, random))
+            low, from_energy, result = layers.low, chosen.from_energy, chosen.fused
+        if self.variant == "reference":
+            return result
+        return _cleaned(result - np.where(from_energy, *low) + _distinct_energy(*low), fused, other)
 
 
 def _layers(first: Plane, second: Plane, noisy: tuple[bool, bool]) -> tuple[tuple[Plane, Plane], tuple[Plane, Plane]]:
@@ -215,6 +234,21 @@ def _layers(first: Plane, second: Plane, noisy: tuple[bool, bool]) -> tuple[tupl
     if noisy == (True, True):
         return low, _both(bitonic, *detail)
     return low, (bitonic(detail[0]) if noisy[0] else detail[0], bitonic(detail[1]) if noisy[1] else detail[1])
+
+
+def _distinct_energy(first: Plane, second: Plane) -> Plane:
+    """Energy by gradients, weighted by the contrast that the other source does not explain, not the larger grey."""
+    volumes = np.stack([first, second])[:, None].astype(np.float32)
+    weights = unexplained(list(volumes[:, 0]), 4.0)[:, None]
+    merged = integrated(mixed(volumes, weights), (volumes * weights).sum(axis=0), 1e-3)
+    return np.asarray(merged[0], np.float64)
+
+
+def _cleaned(fused: Plane, first: Plane, second: Plane) -> Plane:
+    """Without grey in a black background, and without isolated extremes that neither source has."""
+    sources = np.stack([first, second])[:, None].astype(np.float32)
+    held = black_kept(fused[None].astype(np.float32), sources, BACKGROUND * float(sources.max()))
+    return np.asarray(without_specks(held, sources)[0], np.float64)
 
 
 def _filtered(image: Plane) -> Plane:
