@@ -91,6 +91,7 @@ def test_the_smallest_patches_are_taken_and_smaller_ones_refused(table: Path, ta
         ("dilran", "{1: 15}", "", "{}", r"a multiple of 2 \(got 15\)"),
         ("cddfuse", "{2: 64, 4: 64}", "", "{}", r"field schedule\.sides: pictures are not enlarged here"),
         ("cddfuse", "{1: 12}", "loss: regional", "{}", r"at least 13 \(got 12\)"),
+        ("dilran", "{1: 12}", "regional: 1", "{}", r"regional loss needs patches with a side of at least 13"),
         ("tgfuse", "{1: 64}", None, "{}", r"at least 128 and a multiple of 128 \(got 64\)"),
         ("source-sr", "{2: 16}", None, "{lpips: 1}", r"field loss\.lpips: source-sr uses l1, mse"),
         ("sr3", "{2: 16}", "rule: x", "{}", r"field model\.rule"),

@@ -24,6 +24,9 @@ BLACK = 2 * LEVEL
 SCALE, WINDOW = 4.0, 1.5
 """Standard deviations in pixels: of the base, and of the neighbourhood in which energies are compared."""
 
+SMALLEST = 13
+"""Least side in pixels of sources: means are mirrored at the borders."""
+
 HARD = 8.0
 LOST = 200 * LEVEL**2
 """Steepness of the choice between the details, and the lost energy at which the target leaves the maximum."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from trifuse.nets.cddfuse import CDDFuse
 from trifuse.train.losses import cddfuse
+from trifuse.train.losses.regional import SMALLEST
 from trifuse.train.objectives.base import Patches
 from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms
 
@@ -43,7 +44,7 @@ class CDDFuseObjective(PairObjective[Settings]):
     @property
     def patches(self) -> Patches:
         """See `Objective`; the regional loss mirrors wide means at the borders."""
-        return Patches(least=13 if self.settings.loss == "regional" else 6)
+        return Patches(least=SMALLEST if self.settings.loss == "regional" else 6)
 
     def build(self) -> nn.Module:
         """See `Objective`."""

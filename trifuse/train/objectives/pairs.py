@@ -31,6 +31,7 @@ from trifuse.train.data.tensors import tensor
 from trifuse.train.draw import Draw
 from trifuse.train.losses.cddfuse import regional
 from trifuse.train.losses.derivatives import derivatives
+from trifuse.train.losses.regional import SMALLEST
 from trifuse.train.objectives.base import Batch, Objective
 from trifuse.train.settings.data import OfficialLayout, Studies
 from trifuse.train.settings.part import Expanded, Part
@@ -116,6 +117,10 @@ class PairObjective(Objective[P]):
         """
         if isinstance(self.run.data, OfficialLayout | Studies):
             raise InputError("field data: the dual-modal networks learn from tables or a folder of pairs")
+        if getattr(self.settings, "regional", 0) and self.side < SMALLEST:
+            raise InputError(
+                f"field schedule.sides: the regional loss needs patches with a side of at least {SMALLEST}"
+            )
 
     def _cases(self, phase: Phase) -> list[Case]:
         assert not isinstance(self.run.data, OfficialLayout)
