@@ -39,10 +39,6 @@ the background of a log-compressed ultrasound is mid grey. Its weights were chos
 """
 
 
-CONTRAST = 0.5
-"""At which `corrected` shows the ultrasound to the denoiser: at half, it smooths noise alone (docs/palm.md)."""
-
-
 def own_range(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """The image from 0 to 1, so that a result depends on no scale: pictures and arrays of the same pixels agree."""
     low, high = float(image.min()), float(image.max())
@@ -133,20 +129,16 @@ class PALM:
 
     def target(self, pair: Pair) -> NDArray[np.float64]:
         """What `corrected` stays near, y2: the denoised ultrasound and a share of the raw one."""
-        return self.denoised_share * self.denoised(pair, CONTRAST) + (1 - self.denoised_share) * pair.yu
+        return self.denoised_share * self.denoised(pair) + (1 - self.denoised_share) * pair.yu
 
-    def denoised(self, pair: Pair, contrast: float = 1.0) -> NDArray[np.float64]:
-        """The ultrasound, in units of its brightest pixel, after the denoiser of the options.
-
-        Args:
-            contrast: by which it is multiplied before, and divided after.
-        """
+    def denoised(self, pair: Pair) -> NDArray[np.float64]:
+        """The ultrasound, in units of its brightest pixel, after the denoiser of the options."""
         if self.denoiser == "none":
             return pair.yu
         from trifuse.nets import dncnn
 
         path = dncnn.SMALL if self.denoiser == "small" else Path(self.denoiser)
-        return dncnn.denoise(weights.kept(dncnn.load, path), contrast * pair.yu) / contrast
+        return dncnn.denoise(weights.kept(dncnn.load, path), pair.yu)
 
     def _weights(self, defaults: Weights) -> Weights:
         from dataclasses import replace
