@@ -84,6 +84,11 @@ def test_leading_source_and_edges_are_options() -> None:
     assert gains[0] == pytest.approx(1, abs=0.15)
 
 
+def test_it_is_the_default_method() -> None:
+    pictures = np.random.default_rng(2).integers(0, 256, (2, 40, 40), dtype=np.uint8)
+    assert trifuse.fuse(list(pictures)).provenance["method"] == "gradient-domain"
+
+
 def tumours(split: str, every: int) -> list[tuple[list[Plane], NDArray[np.bool_]]]:
     """Every n-th tumour slice of a split of lgg2d: T1, Gad, FLAIR as grey levels, and the mask."""
     table = SHARED / "data" / "lgg2d" / "triplets.csv"
