@@ -164,7 +164,7 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/tgfuse.yaml; see tgfuse.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tgfuse.safetensors",
-        sha256="6b11ebdedfcaedf57787351c6026333ae9b7c23acacbb196ed9ee940d83ed1f9",
+        sha256="3488d18ad7449723630def171dae64514deb67b5841be46e94e7951c42d9bc71",
         recipe="tgfuse",
     ),
     Entry(
