@@ -128,7 +128,7 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/u2fusion.yaml; see u2fusion.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="u2fusion.safetensors",
-        sha256="3a72675c6daf75a8287210c90a4dc912b9c796947f682c2736e9b7094532e8d3",
+        sha256="4aa1cac98ef31591dfe7f0d85bea0bb5f57581043f7b003a07ff068d23e37d1a",
         recipe="u2fusion",
     ),
     Entry(
