@@ -69,7 +69,7 @@ def adaptations(method: Method, images: Sequence[Image], settings: Run) -> list[
 
 def remarks(images: Sequence[Image]) -> list[str]:
     """What readers had to decide about each source, and what its values lack, whatever becomes of it."""
-    notes = []
+    notes: list[str] = []
     for index, image in enumerate(images, start=1):
         notes.extend(f"source {index}: {note}" for note in image.notes)
         if image.stored is not None and not np.isfinite(image.stored).all():

@@ -67,7 +67,7 @@ class DILRANObjective(PairObjective[Settings]):
         if not self.settings.regional:
             return terms
         net = cast(DILRAN, network)
-        pairs = zip(first.split(1), second.split(1), strict=True)
+        pairs = zip(first.unsqueeze(1), second.unsqueeze(1), strict=True)
         fused = torch.cat([net.recon(sfnn(net.fe(torch.cat(pair), batch_statistics=True))) for pair in pairs])
         return with_regional(terms, self.settings.regional, fused, first, second)
 

@@ -53,7 +53,8 @@ class SwinFuseObjective(PairObjective[Settings]):
             return self._reproduced(network(pictures), pictures)
         net = cast(SwinFuse, network)
         features = net.encode(pictures, "all")
-        fused = net.decode(blended(*features.chunk(2), "l1_mean") / 2) / 2 + 0.5
+        one, other = features.chunk(2)
+        fused = net.decode(blended(one, other, "l1_mean") / 2) / 2 + 0.5
         terms = self._reproduced(net.decode(features), pictures)
         return with_regional(terms, self.settings.regional, fused, first, second)
 
