@@ -174,7 +174,7 @@ def test_what_cannot_be_is_reported(own_prior: str) -> None:
 
     with pytest.raises(OptionError, match="1 or more"):
         fused(steps=0)
-    with pytest.raises(OptionError, match="more than 0"):
+    with pytest.raises(OptionError, match="above 0"):
         fused(noise=0)
     with pytest.raises(WeightsError, match="prior=none"):
         fused(prior="absent.safetensors")
