@@ -378,7 +378,7 @@ def test_a_wrong_recipe_is_refused_by_field(change: dict, word: str, tmp_path: P
 
 
 def test_missing_things_are_named(study: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such recipe"):
+    with pytest.raises(InputError, match="the recipe cannot be read"):
         recipe.load(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="no such table"):
         run.run(make(cases={"table": "none.csv", "columns": ["a", "b"]}), study, tmp_path)

@@ -20,7 +20,7 @@ def test_fuse_stops_without_leaving_anything(tmp_path: Path, number: signal.Sign
         noise = np.random.default_rng(ord(name)).integers(0, 255, (512, 512), dtype=np.uint8)
         Pillow.fromarray(noise).save(tmp_path / f"{name}.png")
     out = tmp_path / "out"
-    command = ["fuse", tmp_path / "a.png", tmp_path / "b.png", "-o", out / "fused.png", "-m", "ddfm"]
+    command = ["fuse", tmp_path / "a.png", tmp_path / "b.png", "-o", out / "fused.png", "-m", "ddfm", "--steps", "900"]
     run = subprocess.Popen(
         [sys.executable, "-m", "trifuse.cli.app", *map(str, command)],
         stderr=subprocess.PIPE, text=True, start_new_session=True,

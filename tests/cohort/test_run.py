@@ -20,7 +20,7 @@ from trifuse.fusion.settings import Run
 
 
 def jobs(table: Path, out: Path, method: str = "max", **changes: object) -> list[Job]:
-    return [Job(case, out, method, Run(), sheet=False, **changes) for case in cases_of([table])]  # type: ignore[arg-type]
+    return [Job(case, out, method, Run(colour="luma"), sheet=False, **changes) for case in cases_of([table])]  # type: ignore[arg-type]
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -52,7 +52,7 @@ def test_none_leaves_a_value_as_it_is() -> None:
         ({"samples": "2"}, "samples '2' is no whole number"),
         ({"axis": 3}, "axis 3 is out of range; give 0 to 2"),
         ({"seed": 2**32}, "give 0 to 4294967294"),
-        ({"register": "elastic"}, "choose none, resample, rigid, affine, deformable"),
+        ({"register": "elastic"}, "choose none, auto, resample, rigid, affine, deformable"),
     ],
 )
 def test_bad_values_are_refused_with_what_there_is(values: dict, words: str) -> None:

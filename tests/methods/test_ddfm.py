@@ -104,7 +104,7 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         DDFM(prior=file, variant="reference").fuse(sources(3), scale=1, random=Random())
     with pytest.raises(OptionError, match="trust"):
         DDFM(prior=file, trust=0).fuse(sources(2), scale=1, random=Random())
-    with pytest.raises(OptionError, match="noise 0 or more"):
+    with pytest.raises(OptionError, match="noise: -1 is out of range; give 0 or more"):
         DDFM(prior=file, noise=-1).fuse(sources(2), scale=1, random=Random())
     with pytest.raises(WeightsError, match="--option prior=FILE"):
         DDFM(prior="nobodys").fuse(sources(2), scale=1, random=Random())

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from trifuse import fusion
 from trifuse.core.errors import WeightsError
+from trifuse.core.image import Image
 from trifuse.core.random import Random
 from trifuse.diffusion import learned
 from trifuse.diffusion.conditions import brightest, to_display
@@ -75,7 +76,7 @@ def test_the_whole_route_with_uncertainty(checkpoint: str) -> None:
     pictures = [rng.randint(0, 256, (9, 11), dtype=np.uint8) for _ in range(2)]
     pictures.append(rng.randint(0, 256, (9, 11, 3), dtype=np.uint8))
     options = {"weights": checkpoint, "steps": "2", "sampler": "unipc2", "norm_groups": "4"}
-    images = [fusion.Image.from_native(np.atleast_3d(p).transpose(2, 0, 1).astype(np.uint8)) for p in pictures]
+    images = [Image.from_native(np.atleast_3d(p).transpose(2, 0, 1).astype(np.uint8)) for p in pictures]
     fused = fusion.fuse(images, "tfs-diff", scale=2, samples=3, options=options)
     again = fusion.fuse(images, "tfs-diff", scale=2, samples=3, options=options)
     assert fused.image.space == (18, 22)

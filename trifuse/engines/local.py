@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
@@ -54,20 +54,23 @@ class Local:
     def _in_processes(
         self, work: Callable[[Job], Result], jobs: Sequence[Job]
     ) -> Iterator[tuple[int, Result | Exception]]:
-        from pebble import ProcessPool
-
         count = max(1, min(self.workers, len(jobs)))
         waiting = [(index, TRIES) for index in reversed(range(len(jobs)))]
         running: dict[Future[Any], tuple[int, int]] = {}
         with _threads(self.threads):
-            pool = ProcessPool(
-                max_workers=count, context=get_context("spawn"), initializer=_begin, initargs=(self.memory,)
-            )
+            pool = self._pool(count)
             try:
                 while waiting or running:
                     while waiting and len(running) < 2 * count:  # one at work and one at hand for each worker
-                        index, tries = waiting.pop()
-                        running[pool.schedule(attempt, args=(work, jobs[index]))] = index, tries
+                        try:
+                            future = pool.schedule(attempt, args=(work, jobs[waiting[-1][0]]))
+                        except RuntimeError:  # a worker died in such a way that the whole pool is lost
+                            waiting += running.values()
+                            running.clear()
+                            pool.stop()
+                            pool = self._pool(count)
+                            continue
+                        running[future] = waiting.pop()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         index, tries = running.pop(future)
                         result = _result(future)
@@ -78,6 +81,11 @@ class Local:
             finally:
                 pool.stop()
                 pool.join()
+
+    def _pool(self, count: int) -> Any:
+        from pebble import ProcessPool
+
+        return ProcessPool(max_workers=count, context=get_context("spawn"), initializer=_begin, initargs=(self.memory,))
 
 
 def attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
@@ -99,6 +107,8 @@ def _result(future: Future[Any]) -> Any:
             return WorkerError(text, again=False)
         how = f"signal {-gone.exitcode}" if gone.exitcode < 0 else f"exit code {gone.exitcode}"
         return WorkerError(f"the process that worked on it ended ({how}); was it killed, or did memory run out?")
+    except CancelledError:
+        return WorkerError("was lost with the pool of processes that it waited in")
     except Exception as error:
         return error
 

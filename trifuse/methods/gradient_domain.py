@@ -14,12 +14,11 @@ For sources \(S_k\), brought nearer to one contrast (`_levelled`):
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
-from annotated_types import Ge
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from trifuse.filters.extremes import BACKGROUND, black_kept, without_specks
 from trifuse.filters.gradient_field import energy, integrated, mixed
 from trifuse.filters.unexplained import unexplained
 from trifuse.methods.base import Card, Estimate, method
+from trifuse.methods.ranges import option
 
 Volumes = NDArray[np.float32]
 """Sources `(N, D, H, W)`; a picture is a volume of one slice."""
@@ -75,8 +75,8 @@ class GradientDomain:
             "edges of the others. Volumes are fused as volumes, axes alike whatever their spacing."
         ),
     )
-    power: Annotated[float, Ge(0)] = field(default=2.5, metadata={"help": "how decidedly one source leads in a region"})
-    edges: Annotated[float, Ge(0)] = field(default=2.0, metadata={"help": "how decidedly the stronger edge wins"})
+    power: float = option(2.5, "how decidedly one source leads in a region", at_least=0)
+    edges: float = option(2.0, "how decidedly the stronger edge wins", at_least=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fused `(B, 1, *space)`, values 0..1; see `Method.fuse`."""
