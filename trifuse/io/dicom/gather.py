@@ -137,7 +137,7 @@ def without_copies(pieces: Sequence[Piece]) -> tuple[list[Piece], tuple[str, ...
 
 
 def _pixels_hash(path: Path) -> str:
-    """Fingerprint of the pixels as they are on disk."""
+    """Hash of the pixels as they are on disk."""
     from pydicom import dcmread
 
     digest = hashlib.sha256()
