@@ -144,12 +144,25 @@ def _end_with_parent() -> None:
 
 
 def _end_over(memory: int, every: float = 0.2) -> None:
-    """Ends this process as soon as it has held more than it may (where the system says how much that was)."""
+    """Ends this process as soon as it holds more than it may, where the system says how much that is."""
+    while (held := _held()) is not None and held <= memory:
+        time.sleep(every)
+    if held is not None:
+        os._exit(OVER_MEMORY)
+
+
+def _held() -> int | None:
+    """Bytes of memory that this process holds; on systems without /proc the most it ever held.
+
+    Linux's own record of the most is of no use here: a new process inherits its parent's.
+    """
+    try:
+        with open("/proc/self/statm", encoding="ascii") as pages:
+            return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        pass
     try:
         import resource
     except ImportError:
-        return
-    unit = 1 if sys.platform == "darwin" else 1024
-    while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit <= memory:
-        time.sleep(every)
-    os._exit(OVER_MEMORY)
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
