@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from trifuse.align.grid import Matrix, Registration, grid_table, lps
 from trifuse.align.itk import resampled
-from trifuse.align.similarity import Pair, Picture, itk_pair, mutual_information, region_of
+from trifuse.align.similarity import Pair, Picture, by_conjugate_gradients, itk_pair, mutual_information, region_of
 from trifuse.align.support import UNDOUBTED_MM, disagreement, is_supported
 from trifuse.align.trust import trusted, untrusted
 from trifuse.core.colour import LUMA
@@ -296,18 +296,7 @@ def _descended(pair: Pair, transform: sitk.Transform, factor: int) -> sitk.Trans
     fixed, moving = pair.level(factor)
     transform = type(transform)(transform)
     method = mutual_information(fixed, region_of(fixed, moving, transform))
-    method.SetOptimizerAsConjugateGradientLineSearch(
-        learningRate=1.0,
-        numberOfIterations=30,
-        convergenceMinimumValue=1e-5,
-        convergenceWindowSize=5,
-        lineSearchUpperLimit=2.0,
-        lineSearchEpsilon=0.05,
-        lineSearchMaximumIterations=8,
-        estimateLearningRate=method.EachIteration,
-        maximumStepSizeInPhysicalUnits=0.5 * factor * pair.finest,
-    )
-    method.SetOptimizerScalesFromPhysicalShift()
+    by_conjugate_gradients(method, iterations=30, step_mm=0.5 * factor * pair.finest)
     method.SetInitialTransform(transform, inPlace=True)
     method.Execute(*itk_pair(fixed, moving))
     return transform

@@ -163,3 +163,19 @@ def mutual_information(fixed: Picture, region: NDArray[np.bool_]) -> sitk.ImageR
         method.SetMetricSamplingStrategy(method.RANDOM)
         method.SetMetricSamplingPercentage(share, SEED)
     return method
+
+
+def by_conjugate_gradients(method: sitk.ImageRegistrationMethod, *, iterations: int, step_mm: float) -> None:
+    """Lets a registration climb by conjugate gradients with a line search, no step longer than `step_mm`."""
+    method.SetOptimizerAsConjugateGradientLineSearch(
+        learningRate=1.0,
+        numberOfIterations=iterations,
+        convergenceMinimumValue=1e-5,
+        convergenceWindowSize=5,
+        lineSearchUpperLimit=2.0,
+        lineSearchEpsilon=0.05,
+        lineSearchMaximumIterations=8,
+        estimateLearningRate=method.EachIteration,
+        maximumStepSizeInPhysicalUnits=step_mm,
+    )
+    method.SetOptimizerScalesFromPhysicalShift()

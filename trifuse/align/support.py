@@ -14,7 +14,15 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from trifuse.align.similarity import SEED, Pair, Picture, itk_pair, mutual_information, region_of
+from trifuse.align.similarity import (
+    SEED,
+    Pair,
+    Picture,
+    by_conjugate_gradients,
+    itk_pair,
+    mutual_information,
+    region_of,
+)
 
 SAMPLES = 20_000
 """Voxels at most that one evaluation looks at in a half."""
@@ -73,18 +81,7 @@ def _stray(pair: Pair, half: NDArray[np.bool_], found: sitk.Transform) -> float:
     method = mutual_information(pair.fixed, half)
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(min(1.0, SAMPLES / max(1, int(half.sum()))), SEED)
-    method.SetOptimizerAsConjugateGradientLineSearch(
-        learningRate=1.0,
-        numberOfIterations=20,
-        convergenceMinimumValue=1e-5,
-        convergenceWindowSize=5,
-        lineSearchUpperLimit=2.0,
-        lineSearchEpsilon=0.05,
-        lineSearchMaximumIterations=8,
-        estimateLearningRate=method.EachIteration,
-        maximumStepSizeInPhysicalUnits=pair.finest,
-    )
-    method.SetOptimizerScalesFromPhysicalShift()
+    by_conjugate_gradients(method, iterations=20, step_mm=pair.finest)
     method.SetMovingInitialTransform(found)
     method.SetInitialTransform(shift, inPlace=True)
     method.Execute(*itk_pair(pair.fixed, pair.moving))

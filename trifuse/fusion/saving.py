@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trifuse import io, report
 from trifuse.core.files import beside
 
 if TYPE_CHECKING:
     from trifuse.core.image import Image
-    from trifuse.fusion.fused import Fused
     from trifuse.io.formats import Bits
 
 
+class Result(Protocol):
+    """What is written; see `trifuse.fusion.Fused`."""
+
+    @property
+    def image(self) -> Image:
+        """The fused image."""
+        ...
+
+    @property
+    def uncertainty(self) -> Image | None:
+        """Its standard deviation, if it has one."""
+        ...
+
+    @property
+    def bits(self) -> Bits | None:
+        """Bits per grey value that pictures of it are written with."""
+        ...
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How it came to be."""
+        ...
+
+
 def write(
-    fused: Fused, path: str | Path, keep_patient: str | Path | None = None, bits: Bits | None = None
+    fused: Result, path: str | Path, keep_patient: str | Path | None = None, bits: Bits | None = None
 ) -> dict[str, Path]:
     """Writes a fused image, and its uncertainty where there is one; see `Fused.save`.
 

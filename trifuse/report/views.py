@@ -91,5 +91,6 @@ def _channels_last(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def to_mm(image: Image, index: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
+    """Place `(3,)` of a voxel index in RAS mm."""
     whole = np.append([float(i) for i in index], [0.0] * (3 - image.dims))
     return np.asarray(image.affine[:3, :3] @ whole + image.affine[:3, 3])

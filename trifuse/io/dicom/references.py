@@ -83,10 +83,12 @@ def _reference(instance: Instance, *, purpose: bool = False) -> Dataset:
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:
+    """A coded concept: its value, the scheme it is defined in, its meaning in words (PS3.3, 8.8)."""
     return item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
 
 
 def item(**attributes: Any) -> Dataset:
+    """A sequence item with attributes by keyword."""
     from pydicom import Dataset as Item
 
     made = Item()

@@ -105,7 +105,7 @@ class Objective(ABC, Generic[S]):
     @classmethod
     def joined(cls, parts: Mapping[str, Trained]) -> Trained:
         """Weights of several networks, by their names in the recipe, as those of one; for objectives with `joins`."""
-        raise NotImplementedError
+        raise TypeError(f"{cls.__name__} joins no networks; it says so in `joins`")
 
     def check(self) -> None:
         """Refuses settings that do not go together, and files that are not there, before anything is computed."""
