@@ -21,6 +21,7 @@ import pandas as pd
 
 from trifuse.bench import calibration, recipe, report, run, tables
 from trifuse.bench.summary import Summary, left_out, mean_ranks, readings, summarise
+from trifuse.engines import Local
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, PLOT, TABLE = (ROOT / "docs" / f"tfs-diff{end}" for end in (".md", "-table1.png", "-table1.csv"))
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--all-rows", action="store_true", help="every row, to docs/tfs-diff-all-rows.md")
     given = parser.parse_args()
     chosen = recipe.narrowed(recipe.load(ROOT / "trifuse/recipes/bench/table1.yaml"), given.limit, given.methods)
-    rows = run.run(chosen, given.data, given.run, workers=given.workers)
+    rows = run.run(chosen, given.data, given.run, Local(given.workers))
     table = pd.DataFrame(rows)
     scores = calibration.split(table)[0]
     summaries = [summarise(scores, scale) for scale in chosen.scales]

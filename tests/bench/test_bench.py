@@ -16,6 +16,7 @@ from trifuse.bench import cache_keys, cases, recipe, report, run, summary, table
 from trifuse.core import files
 from trifuse.core.errors import InputError, OptionError
 from trifuse.core.image import Image
+from trifuse.engines import Local
 from trifuse.fusion import Run, fuse
 from trifuse.metrics import images as evaluation
 
@@ -155,7 +156,7 @@ def test_a_failing_case_is_recorded_and_stops_nothing(study: Path, tmp_path: Pat
 def test_processes_give_the_same_table(study: Path, tmp_path: Path) -> None:
     small = make(cases={"table": "table.csv", "columns": ["a", "b"], "limit": 2}, metrics=["mse"])
     alone = run.run(small, study, tmp_path / "one")
-    together = run.run(small, study, tmp_path / "two", workers=2)
+    together = run.run(small, study, tmp_path / "two", Local(2))
     value = {(r["method"], r["case"], r["metric"]): r["value"] for r in alone if r["metric"] != "seconds"}
     assert value == {(r["method"], r["case"], r["metric"]): r["value"] for r in together if r["metric"] != "seconds"}
 

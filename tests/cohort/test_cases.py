@@ -64,7 +64,7 @@ def test_a_bids_data_set(tmp_path: Path) -> None:
     assert [case.name for case in cases] == ["sub-01_ses-a", "sub-01_ses-b", "sub-02"]
     assert list(cases[0].sources) == ["t1", "gad", "pet"]
     assert cases[0].sources["pet"].name == "sub-01_ses-a_trc-FDG_pet.nii.gz"
-    assert cases[0].place == "sub-01/ses-a/anat/sub-01_ses-a_desc-fused"
+    assert cases[0].place == "sub-01/ses-a/anat/sub-01_ses-a_desc-fused_T1w"
     assert "fewer than two" in cases[1].error
     assert "several t1 (sub-02_run-1_T1w.nii.gz, sub-02_run-2_T1w.nii.gz)" in cases[2].error
     (one,) = cases_of([tmp_path], Choice(("t1", "pet"), ("sub-01",), ("a",)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.jobs import GOOD, NAMES, behave
 from trifuse.core.errors import GridError, InputError, WorkerError
 from trifuse.engines import Local, each, outcomes
 
@@ -81,28 +82,10 @@ def test_ctrl_c_ends_all_of_it_at_once_and_says_how_to_go_on(tmp_path: Path, wor
     assert said.strip().endswith("stopped: 0 of 8 cases are done; the same command goes on from there")
 
 
-def suicidal(job: tuple[str, Path]) -> str:
-    """The first try at "once" and every try at "always" kill their own process."""
-    name, folder = job
-    mark = folder / name
-    if name == "always" or (name == "once" and not mark.exists()):
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    if name == "greedy":
-        bytearray(2**31).replace(b"1", b"2")
-        time.sleep(20)
-    if name == "bad":
-        raise InputError("study 7: no such file; name another")
-    if name == "grids":
-        raise GridError("the images lie on different grids", "image  size")
-    return name
-
-
 def test_a_dead_worker_costs_its_case_one_try_and_no_other_case_anything(tmp_path: Path) -> None:
-    names = ["a", "once", "b", "always", "c", "bad", "d", "grids", "greedy", "e"]
-    found = outcomes(suicidal, [(name, tmp_path) for name in names], Local(2, memory=2**30))
-    came = dict(zip(names, found, strict=True))
-    assert [name for name in names if came[name].value == name] == ["a", "once", "b", "c", "d", "e"]
+    found = outcomes(behave, [(name, tmp_path) for name in NAMES], Local(2, memory=2**30))
+    came = dict(zip(NAMES, found, strict=True))
+    assert [name for name in NAMES if came[name].value == name] == GOOD
     assert isinstance(came["always"].error, WorkerError)
     assert "signal 9" in str(came["always"].error)
     assert isinstance(came["bad"].error, InputError)
@@ -114,7 +97,7 @@ def test_a_dead_worker_costs_its_case_one_try_and_no_other_case_anything(tmp_pat
 
 def test_each_raises_the_error_of_a_job_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="study 7"):
-        each(suicidal, [("a", tmp_path), ("bad", tmp_path)], Local(2))
+        each(behave, [("a", tmp_path), ("bad", tmp_path)], Local(2))
 
 
 def _still(hearts: list[Path]) -> bool:

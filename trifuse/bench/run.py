@@ -23,7 +23,7 @@ from trifuse.core.errors import InputError, TrifuseError, WeightsError
 from trifuse.core.files import publish, safe_name, write_text
 from trifuse.core.image import Image
 from trifuse.core.version import __version__
-from trifuse.engines import Local
+from trifuse.engines import Engine, Local
 
 LEFT_OUT = "left out"
 """What a record holds instead of scores or an error where a row lacks its weights."""
@@ -41,14 +41,14 @@ class Job:
     keys: dict[str, str]
 
 
-def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[dict[str, Any]]:
+def run(recipe: Recipe, data: Path, folder: Path, engine: Engine = Local()) -> list[dict[str, Any]]:
     """Runs what is not done yet and returns the tidy table: one row per method, case, scale, metric.
 
     Args:
         recipe: what to run.
         data: folder that the recipe's paths are relative to.
         folder: where results go; a run there goes on where it stopped.
-        workers: processes; each uses one thread.
+        engine: where the cases are worked on.
 
     Raises:
         TrifuseError: if the recipe names methods or cases that do not exist.
@@ -57,7 +57,7 @@ def run(recipe: Recipe, data: Path, folder: Path, *, workers: int = 1) -> list[d
         if entry.method is not None:
             methods.get(entry.method)
     found = bench_cases.find(recipe.cases, data)
-    engines.each(work, list(_jobs(recipe, found, data, folder)), Local(workers), "cases")
+    engines.each(work, list(_jobs(recipe, found, data, folder)), engine, "cases")
     return gather(recipe, found, folder)
 
 

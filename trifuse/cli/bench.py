@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 from trifuse.cli.common import Folder, Json, answer, progress, say
+from trifuse.cli.engines import takes_engine
+from trifuse.engines import Engine
 
 
+@takes_engine
 def bench(
     recipe: Annotated[
         str,
@@ -20,7 +23,6 @@ def bench(
     data: Annotated[
         Path, typer.Option(envvar="TRIFUSE_DATA", help="Folder that the recipe's paths are relative to.")
     ] = Path("."),
-    workers: Annotated[int, typer.Option(min=1, help="Cases worked on at once, one process each.")] = 1,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many cases, spread evenly over the recipe's.")
     ] = None,
@@ -28,6 +30,8 @@ def bench(
         str | None,
         typer.Option("--methods", "-m", help='Rows to run, comma-separated: methods, labels or patterns ("*sr3*").'),
     ] = None,
+    *,
+    engine: Engine,
     json: Json = False,
 ) -> None:
     """Run methods x cases x scales x metrics, and write tables, plots and a page with the pictures.
@@ -38,7 +42,7 @@ def bench(
 
     [bold]Examples[/bold]
 
-      trifuse bench dual -o runs/dual --data ~/data --workers 4
+      trifuse bench dual -o runs/dual --data ~/data --jobs 4
 
       trifuse bench table1 -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
     """
@@ -49,7 +53,7 @@ def bench(
 
     loaded = recipes.narrowed(recipes.load(recipe_path(recipe, BENCHMARKS)), limit, methods)
     with progress(quiet=json):
-        rows = bench_run.run(loaded, data, output, workers=workers)
+        rows = bench_run.run(loaded, data, output, engine)
         written = report.write(loaded, rows, output)
     failed = [row for row in rows if row["error"]]
     absent = summary.left_out(rows)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Units, answer, progress, say
+from trifuse.cli.engines import takes_engine
 from trifuse.cli.settings import takes_run
+from trifuse.engines import Engine
 from trifuse.fusion.settings import Run
 from trifuse.methods import DEFAULT
 
-if TYPE_CHECKING:
-    from trifuse.engines import Engine
 
-
+@takes_engine
 @takes_run()
 def cohort(
     cases: Annotated[
@@ -52,21 +52,10 @@ def cohort(
     suffix: Annotated[
         str | None, typer.Option(help="Format of the results: .nii.gz, .png, .dcm ...; by default .nii.gz or .png.")
     ] = None,
-    engine: Annotated[Literal["local", "dask"], typer.Option(help="Processes of this computer, or Dask.")] = "local",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Cases worked on at once.")] = 1,
-    memory: Annotated[
-        str | None, typer.Option(help="Most memory of one worker, such as 8GB; a case that takes more fails alone.")
-    ] = None,
+    engine: Engine,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Work on part I of N: for job arrays, without any engine.")
     ] = "1/1",
-    scheduler: Annotated[str | None, typer.Option(help="Dask: address of a scheduler that runs already.")] = None,
-    cluster: Annotated[
-        Literal["local", "slurm", "pbs", "lsf", "sge"], typer.Option(help="Dask: what starts the workers.")
-    ] = "local",
-    resources: Annotated[
-        Path | None, typer.Option(help="Dask: YAML of what a worker asks of the cluster (queue, walltime, cores ...).")
-    ] = None,
     json: Json = False,
 ) -> None:
     """Fuse every case of a list, a folder or a BIDS data set; what is done already is left alone.
@@ -100,7 +89,7 @@ def cohort(
     todo = [Job(case, output, method, run, chosen, sheet, suffix, units, choices) for case in found]
     describe_if_bids(cases[0], output)
     with progress(quiet=json):
-        done = run_cohort(todo, _engine(engine, jobs, memory, scheduler, cluster, resources), shard=_shard(shard))
+        done = run_cohort(todo, engine, shard=_shard(shard))
     if json:
         answer({"table": done.table, "page": done.page, "failed": done.failed, "records": done.records})
     else:
@@ -112,36 +101,6 @@ def cohort(
         raise typer.Exit(3)
 
 
-def _engine(
-    engine: str, jobs: int, memory: str | None, scheduler: str | None, cluster: str, resources: Path | None
-) -> Engine:
-    from trifuse.core.errors import OptionError
-    from trifuse.engines import Local
-
-    if engine == "local":
-        if scheduler is not None or cluster != "local" or resources is not None:
-            raise OptionError("--scheduler, --cluster and --resources are for --engine dask")
-        return Local(workers=jobs, memory=None if memory is None else byte_count(memory))
-    from trifuse.engines.dask import Dask
-
-    asked = _mapping(resources) if resources is not None else {}
-    return Dask(scheduler, cluster, jobs, memory, resources=asked, tell=say)  # type: ignore[arg-type]
-
-
-def _mapping(path: Path) -> dict[str, object]:
-    import yaml
-
-    from trifuse.core.errors import InputError, brief, one_line
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{one_line(path)}: the resources cannot be read ({brief(error)})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{one_line(path)}: resources are a mapping, such as queue: long and walltime: 08:00:00")
-    return {str(name): value for name, value in content.items()}
-
-
 def _shard(text: str) -> tuple[int, int]:
     from trifuse.core.errors import OptionError
 
@@ -149,20 +108,3 @@ def _shard(text: str) -> tuple[int, int]:
     if matched is None:
         raise OptionError(f"--shard {text!r} is no part; give I/N, such as 3/20")
     return int(matched[1]), int(matched[2])
-
-
-UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
-
-
-def byte_count(text: str) -> int:
-    """Bytes in a text such as "8GB", "512MiB" or "2e9".
-
-    Raises:
-        OptionError: if it is none.
-    """
-    from trifuse.core.errors import OptionError
-
-    matched = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([KMGT]?I?)B?\s*", text.upper())
-    if matched is None or matched[2] not in UNITS or float(matched[1]) <= 0:
-        raise OptionError(f"memory {text!r} is no size; give, for example, 8GB or 512MiB")
-    return int(float(matched[1]) * UNITS[matched[2]])

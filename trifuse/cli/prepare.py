@@ -9,8 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Windows, answer, progress, say
+from trifuse.cli.engines import takes_engine
+from trifuse.engines import Engine
 
 
+@takes_engine
 def prepare(
     studies: Annotated[
         Path,
@@ -49,7 +52,8 @@ def prepare(
     window: Windows = None,
     val: Annotated[float, typer.Option(help="Share of the patients for validation, if the list has no split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the patients for testing, if the list has no split.")] = 0.0,
-    workers: Annotated[int, typer.Option(min=1, help="Studies worked on at once, one process each.")] = 1,
+    *,
+    engine: Engine,
     keep_names: Annotated[
         bool,
         typer.Option(
@@ -69,7 +73,7 @@ def prepare(
 
       trifuse prepare studies.csv -o dataset
 
-      trifuse prepare export/ -o dataset --source mr --source pet --workers 4
+      trifuse prepare export/ -o dataset --source mr --source pet --jobs 4
 
       trifuse prepare export/ -o dataset --source ct --source pet --series 2:5 --frame 2:mean
 
@@ -93,7 +97,7 @@ def prepare(
         test=test,
     )
     with progress(quiet=json):
-        done = run(studies, output, settings, workers=workers, keep_names=keep_names)
+        done = run(studies, output, settings, engine=engine, keep_names=keep_names)
     if json:
         answer({"manifest": done.manifest, "prepared": done.rows, "failed": done.failed, "warnings": done.warnings})
     else:

@@ -24,6 +24,15 @@ SUFFIXES = {"T1w": "t1", "T2w": "t2", "PDw": "pd", "FLAIR": "flair", "pet": "pet
 ORDER = ("t1", "t2", "gad", "flair", "pd", "ct", "pet", "spect")
 """Structure before function; the first that there is gives the grid."""
 
+IGNORE = ".bidsignore"
+
+OURS = ("cohort.csv", "index.html", "records", "records/**", "**/*.nii.gz.json", "**/*-sheet.png", "**/*-uncertainty*")
+"""What BIDS has no names for: the table and page of the cohort, records, provenance, sheets."""
+
+README = """Images fused by trifuse. Each has its provenance beside it (IMAGE.json); index.html shows all of them,
+cohort.csv lists them, records/ holds what a later run needs to know.
+"""
+
 NAME = re.compile(r"^(?P<entities>(?:[A-Za-z0-9]+-[A-Za-z0-9+]+_)+)(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?$")
 
 
@@ -56,7 +65,7 @@ def cases(root: Path, wanted: Sequence[str], participants: Sequence[str], sessio
 
 
 def describe(folder: Path, source: Path) -> Path:
-    """Writes the description that makes a folder of results a BIDS derivative."""
+    """Writes what makes a folder of results a BIDS derivative: its description, and which files are ours alone."""
     content = {
         "Name": "trifuse: fused images",
         "BIDSVersion": "1.9.0",
@@ -65,7 +74,37 @@ def describe(folder: Path, source: Path) -> Path:
         "GeneratedBy": [{"Name": "trifuse", "Version": __version__}],
         "SourceDatasets": [{"URL": f"file://{source.resolve()}"}],
     }
+    write_text(folder / IGNORE, "\n".join(OURS) + "\n")
+    write_text(folder / "README", README)
     return write_text(folder / DESCRIPTION, json.dumps(content, indent=2) + "\n")
+
+
+def sidecar(fused: Path, sources: Iterable[Path], method: str) -> Path:
+    """Writes the JSON file that BIDS wants beside a derived image; the whole provenance is in IMAGE.json."""
+    paths = list(sources)
+    content = {
+        "Description": f"images of one participant fused by trifuse {__version__}, method {method}",
+        "Sources": [f"bids::{_inside(path)}" for path in paths],
+        "SkullStripped": any(_of_sidecar(path).get("SkullStripped") is True for path in paths),
+    }
+    stem = fused.name.removesuffix(".gz").removesuffix(".nii")
+    return write_text(fused.with_name(f"{stem}.json"), json.dumps(content, indent=2) + "\n")
+
+
+def _of_sidecar(image: Path) -> dict[str, object]:
+    """What the JSON file beside a source says; nothing if there is none."""
+    stem = image.name.removesuffix(".gz").removesuffix(".nii")
+    try:
+        content = json.loads(image.with_name(f"{stem}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _inside(path: Path) -> str:
+    """A path from the root of its data set on."""
+    at = next((index for index, part in enumerate(path.parts) if part.startswith("sub-")), -1)
+    return "/".join(path.parts[at:])
 
 
 def _case(root: Path, folder: Path, wanted: Sequence[str]) -> Case:
@@ -73,17 +112,25 @@ def _case(root: Path, folder: Path, wanted: Sequence[str]) -> Case:
     name = "_".join(labels)
     images = _images(folder)
     names = [word.lower() for word in wanted] or [word for word in ORDER if word in images]
-    place = f"{'/'.join(labels)}/anat/{name}_desc-fused"
     missing = [word for word in names if word not in images]
     several = [word for word in names if len(images.get(word, ())) > 1]
     if missing:
-        return Case(name, place=place, error=f"has no {', '.join(missing)}; it has {', '.join(images) or 'no images'}")
+        return Case(name, error=f"has no {', '.join(missing)}; it has {', '.join(images) or 'no images'}")
     if several:
         files = ", ".join(path.name for path in images[several[0]][:3])
-        return Case(name, place=place, error=f"has several {several[0]} ({files}); give a table with one for each case")
+        return Case(name, error=f"has several {several[0]} ({files}); give a table with one for each case")
     if len(names) < 2:
-        return Case(name, place=place, error=f"has fewer than two images ({', '.join(names) or 'none'})")
-    return Case(name, {word: images[word][0] for word in names}, place=place)
+        return Case(name, error=f"has fewer than two images ({', '.join(names) or 'none'})")
+    sources = {word: images[word][0] for word in names}
+    return Case(name, sources, place=_place(sources[names[0]], folder, labels))
+
+
+def _place(reference: Path, folder: Path, labels: Sequence[str]) -> str:
+    """The reference's own name with `desc-fused`, in a folder of its own kind (anat, pet)."""
+    matched = NAME.match(reference.name)
+    assert matched is not None
+    kind = reference.parent.name if reference.parent != folder else "anat"
+    return f"{'/'.join(labels)}/{kind}/{matched['entities']}desc-fused_{matched['suffix']}"
 
 
 def _images(folder: Path) -> dict[str, list[Path]]:

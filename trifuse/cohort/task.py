@@ -13,6 +13,7 @@ from typing import Any
 
 from trifuse import io
 from trifuse.align import Aligned, align
+from trifuse.cohort import bids
 from trifuse.cohort.case import Case
 from trifuse.cohort.settings import from_text
 from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
@@ -99,6 +100,9 @@ def safe_folder(name: str) -> str:
 
 def work(job: Job) -> dict[str, Any]:
     """Fuses a case and records what came of it; an error of its own is recorded and stops no other."""
+    if job.is_done():  # an engine lost the answer with its worker, and tries again
+        known: dict[str, Any] = json.loads(job.record.read_text(encoding="utf-8"))
+        return known
     head = {"case": job.case.name, "trifuse": __version__, "method": job.method}
     try:
         record = head | {"key": job.key()} | _made(job)
@@ -163,6 +167,8 @@ def _written(job: Job, fused: Fused, sources: Sequence[Image]) -> dict[str, Path
     suffix = job.format or (".png" if fused.image.dims == 2 else ".nii.gz")
     target = job.stem.with_name(job.stem.name + suffix)
     written = saving.write(fused, target)
+    if job.case.place:
+        written["sidecar"] = bids.sidecar(target, job.case.sources.values(), job.method)
     if job.sheet:
         from trifuse import report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ CLASSES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "s
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,  # a case whose worker died is tried once more
+    "distributed.scheduler.worker-saturation": 1.0,  # one case at a worker: none is blamed for its neighbour's end
     "distributed.worker.memory.target": False,  # cases hold no results that could go to disk
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,  # a worker over its memory is ended, not left to wait
@@ -40,6 +42,7 @@ class Dask:
         memory: most memory of a worker, such as "4GiB"; None for Dask's own.
         threads: threads of a case on a worker.
         resources: arguments of dask-jobqueue's cluster, such as queue, walltime, account, cores, memory.
+        patience: how long to wait for a scheduler to answer.
         tell: is told where the dashboard is.
     """
 
@@ -49,6 +52,7 @@ class Dask:
     memory: str | None = None
     threads: int = 1
     resources: Mapping[str, Any] = field(default_factory=dict)
+    patience: str = "30s"
     tell: Callable[[str], None] = lambda text: None
 
     def __post_init__(self) -> None:
@@ -73,14 +77,14 @@ class Dask:
             try:
                 for future in distributed.as_completed(list(futures), loop=client.loop):
                     yield futures[future], _result(future)
-                    future.release()
+                    future.release()  # so that a worker that dies later takes no result with it
             finally:
                 client.cancel(list(futures), force=True)
 
     def _client(self, distributed: Any, stack: ExitStack) -> Any:
         try:
             if self.address is not None:
-                return distributed.Client(self.address, timeout="30s", set_as_default=False)
+                return distributed.Client(self.address, timeout=self.patience, set_as_default=False)
             return distributed.Client(stack.enter_context(self._cluster(distributed)), set_as_default=False)
         except (OSError, TimeoutError, TypeError, ValueError) as error:
             where = self.address or f"{self.cluster} with {dict(self.resources)}"
@@ -90,7 +94,11 @@ class Dask:
         if self.cluster == "local":
             limit = self.memory or "auto"
             return distributed.LocalCluster(
-                n_workers=self.workers, threads_per_worker=1, memory_limit=limit, dashboard_address="127.0.0.1:0"
+                n_workers=self.workers,
+                threads_per_worker=1,
+                memory_limit=limit,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,  # what happens to a case is said in its row
             )
         cluster = queue(self.cluster, self.resources, self.memory, self.threads)
         cluster.adapt(minimum=0, maximum=self.workers)

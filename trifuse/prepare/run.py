@@ -24,7 +24,7 @@ from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError, o
 from trifuse.core.files import digest, write_text
 from trifuse.core.image import Modality
 from trifuse.core.version import __version__
-from trifuse.engines import Local
+from trifuse.engines import Engine, Local
 from trifuse.prepare import manifest
 from trifuse.prepare.settings import Register, Settings
 from trifuse.prepare.studies import Study, listed
@@ -66,7 +66,7 @@ def prepare(
     output: str | Path,
     settings: Settings = Settings(),
     *,
-    workers: int = 1,
+    engine: Engine = Local(),
     keep_names: bool = False,
 ) -> Prepared:
     """Prepares what is not done yet and writes `manifest.csv`, `images/STUDY/NAME.nii.gz` and `records/STUDY.json`.
@@ -75,7 +75,7 @@ def prepare(
         studies: CSV or YAML list, or a folder of studies (see `studies.listed`).
         output: folder; a run there goes on where it stopped.
         settings: what to do.
-        workers: processes, one study each.
+        engine: where the studies are worked on.
         keep_names: whether studies of a folder are called as their folders; see `studies.listed`.
 
     Returns:
@@ -90,7 +90,7 @@ def prepare(
     _check_spares(found, output / "images")
     jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
     missing = [job for job in jobs if not is_done(job)]
-    engines.each(work, missing, Local(workers), "studies")
+    engines.each(work, missing, engine, "studies")
     records = [json.loads(_record_path(job).read_text(encoding="utf-8")) for job in jobs]
     good = [(study, record) for study, record in zip(found, records, strict=True) if "error" not in record]
     rows = manifest.rows(good, settings.val, settings.test)
