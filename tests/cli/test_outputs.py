@@ -170,7 +170,9 @@ def test_channels_that_are_modalities_are_sources(run, pictures: list[Path], tmp
     assert np.array_equal(np.asarray(Pillow.open(out)), levels.max(axis=2))
     assert "source 2: channel 2 of 3 taken as an image of its own" in printed
     assert sheet.is_file()
-    code, _ = run("fuse", pictures[0], tmp_path / "three.tif", "-o", out, "-m", "max", "--channels", "2:separate")
+    code, _ = run(
+        "fuse", pictures[0], tmp_path / "three.tif", "-o", out, "-m", "max", "--channels", "2:separate", "--overwrite"
+    )
     grey = np.asarray(Pillow.open(pictures[0]))
     assert np.array_equal(np.asarray(Pillow.open(out)), np.maximum(grey, levels.max(axis=2)))
     code, printed = run("fuse", *pictures, "-o", out, "--channels", "separate")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from trifuse.bench.calibration import LEVELS, Reliability, attainable
 from trifuse.bench.summary import direction, rank_cases, significance
+from trifuse.core.files import publish
 
 MOST = 12
 """Most methods in a plot of ranks; more cannot be read, nor told apart by a corrected test."""
@@ -88,8 +89,8 @@ def reliability(reliabilities: Sequence[Reliability], samples: Mapping[str, int]
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path
+    try:
+        return publish(path, lambda draft: figure.savefig(draft, dpi=110), None)
+    finally:
+        plt.close(figure)

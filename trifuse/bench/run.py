@@ -22,8 +22,13 @@ from trifuse.bench.shared import Magnification, Study, pictures
 from trifuse.core.errors import InputError, TrifuseError, WeightsError
 from trifuse.core.files import publish, safe_name, write_text
 from trifuse.core.image import Image
+from trifuse.core.replacing import claim
 from trifuse.core.version import __version__
 from trifuse.engines import Engine, Local
+
+OUTPUTS = ("records", "pictures", "plots", "index.html", "table.md", "table.tex")
+OUTPUTS += ("results.csv", "summary.csv", "calibration.csv")
+"""What a run writes into its folder."""
 
 LEFT_OUT = "left out"
 """What a record holds instead of scores or an error where a row lacks its weights."""
@@ -41,7 +46,9 @@ class Job:
     keys: dict[str, str]
 
 
-def run(recipe: Recipe, data: Path, folder: Path, engine: Engine = Local()) -> list[dict[str, Any]]:
+def run(
+    recipe: Recipe, data: Path, folder: Path, engine: Engine = Local(), *, overwrite: bool = False
+) -> list[dict[str, Any]]:
     """Runs what is not done yet and returns the tidy table: one row per method, case, scale, metric.
 
     Args:
@@ -49,14 +56,16 @@ def run(recipe: Recipe, data: Path, folder: Path, engine: Engine = Local()) -> l
         data: folder that the recipe's paths are relative to.
         folder: where results go; a run there goes on where it stopped.
         engine: where the cases are worked on.
+        overwrite: whether files in the folder may be replaced that a run of this recipe did not make.
 
     Raises:
-        TrifuseError: if the recipe names methods or cases that do not exist.
+        TrifuseError: if the recipe names methods or cases that do not exist, or the folder holds something else.
     """
     for entry in recipe.methods:
         if entry.method is not None:
             methods.get(entry.method)
     found = bench_cases.find(recipe.cases, data)
+    claim(folder, "bench", recipe.name, [folder / name for name in OUTPUTS], overwrite=overwrite)
     engines.each(work, list(_jobs(recipe, found, data, folder)), engine, "cases")
     return gather(recipe, found, folder)
 

@@ -6,6 +6,7 @@ SIGTERM.
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import warnings
@@ -79,6 +80,7 @@ def main() -> None:
     from trifuse.core.errors import ChoiceError, Stopped, TrifuseError
 
     warnings.showwarning = _show_warning
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is not the user's business
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:

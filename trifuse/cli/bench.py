@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trifuse.cli.common import Folder, Json, answer, progress, say
+from trifuse.cli.common import Folder, Json, Overwrite, answer, progress, say
 from trifuse.cli.engines import takes_engine
 from trifuse.engines import Engine
 
@@ -32,6 +32,7 @@ def bench(
     ] = None,
     *,
     engine: Engine,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Run methods x cases x scales x metrics, and write tables, plots and a page with the pictures.
@@ -53,7 +54,7 @@ def bench(
 
     loaded = recipes.narrowed(recipes.load(recipe_path(recipe, BENCHMARKS)), limit, methods)
     with progress(quiet=json):
-        rows = bench_run.run(loaded, data, output, engine)
+        rows = bench_run.run(loaded, data, output, engine, overwrite=overwrite)
         written = report.write(loaded, rows, output)
     failed = [row for row in rows if row["error"]]
     absent = summary.left_out(rows)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Units, answer, progress, say
+from trifuse.cli.common import AllowGaps, Folder, Frames, Json, Overwrite, SeriesChoice, Units, answer, progress, say
 from trifuse.cli.engines import takes_engine
 from trifuse.cli.settings import takes_run
 from trifuse.engines import Engine
@@ -56,6 +56,7 @@ def cohort(
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Work on part I of N: for job arrays, without any engine.")
     ] = "1/1",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Fuse every case of a list, a folder or a BIDS data set; what is done already is left alone.
@@ -79,6 +80,7 @@ def cohort(
     from trifuse.cohort import Job, cases_of
     from trifuse.cohort import cohort as run_cohort
     from trifuse.cohort.cases import Choice, describe_if_bids
+    from trifuse.core.errors import InputError, one_line
     from trifuse.io.many import Choices
 
     choices = Choices(tuple(series or ()), tuple(frame or ()), allow_gaps)
@@ -87,9 +89,11 @@ def cohort(
     found = cases_of(cases, choice)
     chosen = tuple(name.strip() for name in metrics.split(",")) if "," in metrics else metrics
     todo = [Job(case, output, method, run, chosen, sheet, suffix, units, choices) for case in found]
-    describe_if_bids(cases[0], output)
+    if cases[0].resolve() == output.resolve():
+        raise InputError(f"{one_line(output)}: holds the cases themselves; choose another folder for the results")
     with progress(quiet=json):
-        done = run_cohort(todo, engine, shard=_shard(shard))
+        done = run_cohort(todo, engine, shard=_shard(shard), overwrite=overwrite)
+    describe_if_bids(cases[0], output)
     if json:
         answer({"table": done.table, "page": done.page, "failed": done.failed, "records": done.records})
     else:

@@ -61,6 +61,9 @@ Windows = Annotated[
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into; made if it is not there.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps ...")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there; otherwise only those of this same run are.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
 
 

@@ -13,6 +13,7 @@ from trifuse.cli.common import (
     Folder,
     Frames,
     Json,
+    Overwrite,
     SeriesChoice,
     Sources,
     Units,
@@ -47,6 +48,7 @@ def compare(
     allow_gaps: AllowGaps = False,
     channels: Channels = None,
     units: Units = "native",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Fuse the same images by every suitable method: pictures, a contact sheet and a table of metrics.
@@ -61,10 +63,11 @@ def compare(
       trifuse compare ct.png mr.png -o comparison --methods mean,laplacian,bitonicx --metrics vif,ssim,qabf
     """
     from trifuse.core.files import check_spares
+    from trifuse.core.replacing import check_claim
     from trifuse.fusion import compare as comparison
     from trifuse.io.many import read_all
 
-    check_spares(_outputs(output), sources)
+    check_spares(comparison.outputs_of(output), sources)
     read = read_all(
         sources,
         frames=frame or (),
@@ -73,6 +76,8 @@ def compare(
         allow_gaps=allow_gaps,
         channels=channels or (),
     )
+    if not overwrite:
+        check_claim(output, "compare", comparison.key_of(read, run), comparison.outputs_of(output))
     with progress(quiet=json):
         result = comparison.compare(
             read,
@@ -81,7 +86,7 @@ def compare(
             mask=mask,
             run=run,
         )
-        written = result.save(output, titles=[Path(image.origin).name for image in read])
+        written = result.save(output, overwrite=overwrite)
     if json:
         answer({"rows": result.rows(), "skipped": result.skipped, "failed": result.failed, "written": written})
     else:
@@ -94,16 +99,6 @@ def compare(
 def names(text: str) -> list[str]:
     """`"a, b"` as a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _outputs(folder: Path) -> list[Path]:
-    """What may be written into the folder."""
-    from trifuse import methods
-    from trifuse.fusion.saving import uncertainty_paths
-
-    pictures = [folder / f"{name}{suffix}" for name in methods.names() for suffix in (".nii.gz", ".png")]
-    uncertain = [path for picture in pictures for path in uncertainty_paths(picture)]
-    return [*pictures, *uncertain, *(folder / name for name in ("contact-sheet.png", "metrics.md", "metrics.csv"))]
 
 
 def show(result: Comparison) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from trifuse.cli.common import AllowGaps, Channels, Frames, Json, SeriesChoice, Sources, Units, answer, progress, say
+from trifuse.cli.common import (
+    AllowGaps,
+    Channels,
+    Frames,
+    Json,
+    Overwrite,
+    SeriesChoice,
+    Sources,
+    Units,
+    answer,
+    progress,
+    say,
+)
 from trifuse.cli.settings import takes_run
 from trifuse.core.errors import RegistrationWarning
 from trifuse.fusion.settings import Run
@@ -66,6 +79,7 @@ def fuse(
         Path | None,
         typer.Option(help="Also write a cine through the slices of the volume: .gif, or .apng, which keeps colours."),
     ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Fuse two or more images of one patient into one.
@@ -92,12 +106,12 @@ def fuse(
     """
     from trifuse import fusion, report
     from trifuse.core.window import shown
-    from trifuse.fusion import blending, saving
+    from trifuse.fusion import blending, route, saving
     from trifuse.io.dicom.derived import kept
     from trifuse.io.many import read_all
     from trifuse.report import cine
 
-    wanted = Outputs(output, keep_patient, picture, gif, bits)
+    wanted = Outputs(output, keep_patient, picture, gif, bits, overwrite)
     wanted.check(sources=sources)
     shortcuts = {"weights": weights, "steps": steps, "sampler": sampler, "quality": quality}
     options = {**run.options, **{name: value for name, value in shortcuts.items() if value is not None}}
@@ -105,12 +119,15 @@ def fuse(
         sources, frames=frame or (), series=series or (), units=units, allow_gaps=allow_gaps, channels=channels or ()
     )
     wanted.check(read[0].dims)
+    wanted.check_replaces(lambda: route.told(read, method, run.changed(options=options)))
     with progress(quiet=json), warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # it is among the notes
         fused = fusion.fuse(read, method, run=run.changed(options=options))
+    if beside := wanted.beside():
+        fused.provenance["beside"] = beside
     if keep_patient is not None:
         fused.provenance["notes"].append(f"kept from --keep-patient: {', '.join(kept(keep_patient, fused.image))}")
-    written = saving.write(fused, output, keep_patient, cast("Bits | None", bits))
+    written = saving.write(fused, output, keep_patient, cast("Bits | None", bits), overwrite=True)
     if keep_patient is not None and fused.layers:
         more, notes = blending.write_state(fused, shown(read, run.window), sources, output, keep_patient)
         written |= more
@@ -140,6 +157,7 @@ class Outputs:
     picture: Path | None
     gif: Path | None
     bits: int | None = None
+    overwrite: bool = False
 
     def check(self, dims: int | None = None, sources: Sequence[Path] = ()) -> None:
         """Raises what writing would raise about names and places, for pictures (2), volumes (3) or either (None).
@@ -149,7 +167,8 @@ class Outputs:
         from trifuse import io, report
         from trifuse.core.errors import OptionError
         from trifuse.core.files import check_spares
-        from trifuse.fusion.saving import uncertainty_paths
+        from trifuse.core.replacing import check_absent
+        from trifuse.fusion.saving import known_provenance
         from trifuse.report import cine
 
         io.check_writable(self.fused, dims=dims, keep_patient=self.keep_patient, bits=self.bits)
@@ -160,4 +179,37 @@ class Outputs:
         named = [path.absolute() for path in (self.fused, self.picture, self.gif) if path is not None]
         if len(set(named)) < len(named):
             raise OptionError("--output, --picture and --gif name the same file; give each its own name")
-        check_spares([*named, *uncertainty_paths(self.fused)], sources)
+        check_spares([*named, *self._derived()], sources)
+        if not self.overwrite and known_provenance(self.fused) is None:
+            check_absent([*named, *self._derived()])
+
+    def check_replaces(self, told: Callable[[], Mapping[str, Any]]) -> None:
+        """Raises an `InputError` if files would be replaced that are not of this same run.
+
+        Args:
+            told: makes what the provenance will say; it is asked only where there is something to compare it with.
+        """
+        from trifuse.fusion import saving
+
+        if not self.overwrite and saving.known_provenance(self.fused) is not None:
+            extra = [path for path in (self.picture, self.gif) if path is not None]
+            saving.check_replaces(told(), self.fused, [*self._derived(), *extra])
+
+    def beside(self) -> list[str]:
+        """Names, from the result's folder, of what is written with it and has no provenance of its own."""
+        extra = [path for path in (self.picture, self.gif, self._state()) if path is not None]
+        return [Path(os.path.relpath(path, self.fused.parent)).as_posix() for path in extra]
+
+    def _state(self) -> Path | None:
+        """Where a blending presentation state may go."""
+        from trifuse.core.files import beside
+
+        return None if self.keep_patient is None else beside(self.fused, "-blending").with_suffix(".dcm")
+
+    def _derived(self) -> list[Path]:
+        """What may be written beside the result without being asked for by name."""
+        from trifuse.fusion.saving import provenance_path, uncertainty_paths
+
+        state = self._state()
+        more = [] if state is None else [state]
+        return [provenance_path(self.fused), *uncertainty_paths(self.fused), *more]

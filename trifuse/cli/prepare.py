@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import AllowGaps, Folder, Frames, Json, SeriesChoice, Windows, answer, progress, say
+from trifuse.cli.common import AllowGaps, Folder, Frames, Json, Overwrite, SeriesChoice, Windows, answer, progress, say
 from trifuse.cli.engines import takes_engine
 from trifuse.engines import Engine
 
@@ -61,6 +61,7 @@ def prepare(
             "Studies are called study-001, study-002 ... otherwise."
         ),
     ] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Turn studies as exported (DICOM or NIfTI) into a data set: one grid, one voxel size, values 0..1.
@@ -97,7 +98,7 @@ def prepare(
         test=test,
     )
     with progress(quiet=json):
-        done = run(studies, output, settings, engine=engine, keep_names=keep_names)
+        done = run(studies, output, settings, engine=engine, keep_names=keep_names, overwrite=overwrite)
     if json:
         answer({"manifest": done.manifest, "prepared": done.rows, "failed": done.failed, "warnings": done.warnings})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trifuse.cli.common import Device, Json, Seed, answer, progress, say
+from trifuse.cli.common import Device, Json, Overwrite, Seed, answer, progress, say
 
 
 def sample(
@@ -20,6 +20,7 @@ def sample(
     steps: Annotated[int, typer.Option(min=1, help="Steps from noise to picture.")] = 30,
     seed: Seed = 0,
     device: Device = "cpu",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Draw pictures from an unconditional diffusion model, such as the prior of ddfm and ddfm-palm.
@@ -34,13 +35,20 @@ def sample(
     """
     from trifuse import io
     from trifuse.core.image import Image
+    from trifuse.core.replacing import check_absent
+    from trifuse.core.version import __version__
     from trifuse.diffusion.prior import drawn, load_prior, sheet
+    from trifuse.fusion.saving import known_provenance, provenance_path
 
     io.check_writable(output, dims=2)
+    told = {"weights": weights, "count": count, "size": size, "steps": steps, "seed": seed}
+    known = known_provenance(output) or {}
+    if not overwrite and any(known.get(name) != value for name, value in told.items()):
+        check_absent([output, provenance_path(output)])
     prior = load_prior(weights, device=device)
     with progress(quiet=json):
         pictures = drawn(prior, count, size, steps, seed)
-    written = io.write(Image(sheet(pictures)), output)
+    written = io.write(Image(sheet(pictures)), output, provenance={"trifuse": __version__, **told})
     if json:
         answer({"written": written, "weights": weights, "count": count, "seed": seed})
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trifuse.cli.common import Folder, Json, answer, progress
+from trifuse.cli.common import Folder, Json, Overwrite, answer, progress
 
 
 def train(
@@ -24,6 +24,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the recipe; may be given several times."),
     ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).
@@ -44,7 +45,7 @@ def train(
     from trifuse.train import train as run
 
     with progress(quiet=json):
-        measured = run(recipe, output, resume=resume, changes=change or ())
+        measured = run(recipe, output, resume=resume, changes=change or (), overwrite=overwrite)
     if json:
         answer(measured)
         return

@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from trifuse.cli.common import Json, answer, say, table
+from trifuse.cli.common import Json, Overwrite, answer, say, table
 
 
 def weights(
     action: Annotated[Literal["list", "add", "verify"], typer.Argument(help="What to do.")] = "list",
     name: Annotated[str | None, typer.Argument(help="Name of the checkpoint.", show_default=False)] = None,
     file: Annotated[Path | None, typer.Argument(help="Your copy of it, for add.", show_default=False)] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """List the checkpoints that trifuse knows, add your own copy of one, or verify them by their digests.
@@ -35,7 +36,7 @@ def weights(
     if action == "add":
         if name is None or file is None:
             raise OptionError("add takes a name and a file: trifuse weights add NAME FILE")
-        target = store.add(name, file)
+        target = store.add(name, file, overwrite=overwrite)
         answer({"name": name, "path": target}) if json else say(f"added: {name} ({target})")
         return
     found = store.verify(name)

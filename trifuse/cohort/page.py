@@ -15,6 +15,8 @@ from trifuse.core.version import __version__
 FAR = 3.5
 """Robust standard deviations from the median from which a value stands out (Iglewicz and Hoaglin, 1993)."""
 
+NAME = "index.html"
+
 
 def write(records: Sequence[dict[str, Any]], folder: Path) -> Path:
     """Writes `index.html` beside the results: failed cases first, then outliers of registration and metrics."""
@@ -31,7 +33,7 @@ def write(records: Sequence[dict[str, Any]], folder: Path) -> Path:
         columns=list(dict.fromkeys(name for record in done for name in record["scores"])),
         version=__version__,
     )
-    return write_text(folder / "index.html", text)
+    return write_text(folder / NAME, text)
 
 
 def outliers(done: Sequence[dict[str, Any]]) -> dict[str, list[str]]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse.cohort import page
-from trifuse.cohort.task import Job, work
+from trifuse.cohort import bids, page
+from trifuse.cohort.task import RECORDS, Job, work
 from trifuse.core.errors import InputError, OptionError, TrifuseError
-from trifuse.core.files import write_text
+from trifuse.core.files import check_spares, write_text
+from trifuse.core.replacing import claim
 from trifuse.core.version import __version__
 from trifuse.engines import Engine, Local, one_line_error, outcomes
 
@@ -42,7 +43,9 @@ class Done:
         return {record["case"]: record["error"] for record in self.records if "error" in record}
 
 
-def cohort(jobs: Sequence[Job], engine: Engine = Local(), *, shard: tuple[int, int] = (1, 1)) -> Done:
+def cohort(
+    jobs: Sequence[Job], engine: Engine = Local(), *, shard: tuple[int, int] = (1, 1), overwrite: bool = False
+) -> Done:
     """Works on what is not done yet and writes a table and a page of all that is there.
 
     Args:
@@ -50,16 +53,18 @@ def cohort(jobs: Sequence[Job], engine: Engine = Local(), *, shard: tuple[int, i
         engine: where they are worked on.
         shard: which part of how many, from 1, for the members of a job array; each does its own cases, and the last one
             to end writes the whole table.
+        overwrite: whether files in the folder may be replaced that no cohort made.
 
     Raises:
         OptionError: if there is no such part.
-        InputError: if there is no case.
+        InputError: if there is no case, or the folder holds something else.
     """
     number, count = shard
     if not 1 <= number <= count:
         raise OptionError(f"--shard {number}/{count} is no part; give 1/{count} to {count}/{count}")
     if not jobs:
         raise InputError("there is no case to work on")
+    _claim(jobs, overwrite)
     own = list(jobs)[number - 1 :: count]
     missing = sorted((job for job in own if not job.is_done()), key=_size, reverse=True)
     for job, outcome in zip(missing, outcomes(work, missing, engine), strict=True):
@@ -69,6 +74,16 @@ def cohort(jobs: Sequence[Job], engine: Engine = Local(), *, shard: tuple[int, i
     folder = jobs[0].folder
     table = write_text(folder / TABLE, _csv(records))
     return Done(records, table, page.write(records, folder), len(missing))
+
+
+def _claim(jobs: Sequence[Job], overwrite: bool) -> None:
+    """Makes the folder the cohort's, which spares the sources and what others put there."""
+    for job in jobs:
+        extra = [path for path in (job.case.mask, job.case.reference) if path is not None]
+        check_spares(job.outputs(), [*job.case.sources.values(), *extra])
+    folder, own = jobs[0].folder, [path for job in jobs for path in job.outputs()]
+    common = [folder / name for name in (TABLE, page.NAME, bids.DESCRIPTION, RECORDS)]
+    claim(folder, "cohort", "", [*common, *own], overwrite=overwrite)
 
 
 def _size(job: Job) -> int:

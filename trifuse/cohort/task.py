@@ -62,6 +62,13 @@ class Job:
         place = self.case.place or f"{safe_folder(self.case.name)}/fused"
         return self.folder / place
 
+    def outputs(self) -> list[Path]:
+        """What may be written of it beside its record."""
+        results = [self.stem.with_name(self.stem.name + end) for end in _ends(self.format)]
+        sheet = self.stem.with_name(self.stem.name + "-sheet.png")
+        beside = [path for each in results for path in (saving.provenance_path(each), *saving.uncertainty_paths(each))]
+        return [*results, *beside, sheet]
+
     @property
     def record(self) -> Path:
         """Where the record lies."""
@@ -90,6 +97,11 @@ class Job:
             return bool("error" not in known and there and known.get("key") == self.key())
         except (OSError, ValueError, AttributeError, InputError):
             return False
+
+
+def _ends(given: str | None) -> tuple[str, ...]:
+    """Ends of the names that a result may have."""
+    return (".png", ".nii.gz") if given is None else (given,)
 
 
 def safe_folder(name: str) -> str:
@@ -166,7 +178,7 @@ def _noted(fused: Fused, aligned: Aligned, run: Run) -> Fused:
 def _written(job: Job, fused: Fused, sources: Sequence[Image]) -> dict[str, Path]:
     suffix = job.format or (".png" if fused.image.dims == 2 else ".nii.gz")
     target = job.stem.with_name(job.stem.name + suffix)
-    written = saving.write(fused, target)
+    written = saving.write(fused, target, overwrite=True)
     if job.case.place:
         written["sidecar"] = bids.sidecar(target, job.case.sources.values(), job.method)
     if job.sheet:

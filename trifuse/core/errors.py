@@ -97,6 +97,10 @@ class PluginWarning(UserWarning):
     """What another package adds is left out."""
 
 
+class CacheWarning(UserWarning):
+    """What would make the next start quicker cannot be kept."""
+
+
 class TrainingError(TrifuseError):
     """A training run that cannot go on: its loss or gradient is not finite."""
 

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -17,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from trifuse.core.drafts import draft_of
 from trifuse.core.errors import InputError, TrifuseError, brief, one_line
+from trifuse.core.signals import uninterrupted
 
 
 def check_place(path: Path) -> None:
@@ -65,12 +66,11 @@ def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str,
     """
     check_place(path)
     beside = path.with_name(path.name + ".json")
-    token = secrets.token_hex(4)
-    drafts = {path: path.with_name(f".{token}-{path.name}")}
+    drafts = {path: draft_of(path)}
     text = ""
     if provenance is not None:
-        text = json.dumps(_plain(provenance), indent=2, ensure_ascii=False) + "\n"
-        drafts[beside] = path.with_name(f".{token}-{beside.name}")
+        text = json.dumps(plain(provenance), indent=2, ensure_ascii=False) + "\n"
+        drafts[beside] = draft_of(beside)
     missing = [folder for folder in path.parents if not folder.exists()]
     finished: list[Path] = []
     try:
@@ -78,21 +78,50 @@ def publish(path: Path, encode: Callable[[Path], None], provenance: Mapping[str,
         encode(drafts[path])
         if beside in drafts:
             drafts[beside].write_text(text, encoding="utf-8")
-        for target, draft in drafts.items():
-            os.replace(draft, target)
-            finished.append(target)
+        with uninterrupted():
+            for target, draft in reversed(drafts.items()):  # provenance first: a result without it would be nobody's
+                os.replace(draft, target)
+                finished.append(target)
     except BaseException as error:
+        reason = None if isinstance(error, TrifuseError) else _refusal(error, path.parent)
         for leftover in (*drafts.values(), *finished):
             with contextlib.suppress(OSError):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         for folder in missing:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        if isinstance(error, TrifuseError) or not isinstance(error, OSError):
+        if reason is None:
             raise
-        reason = error.strerror or brief(error)
         raise InputError(f"{one_line(path)}: cannot be written ({reason}); choose another folder or name") from error
     return path
+
+
+PROBE = 2**20
+"""Bytes that a disk has no room for, if it just refused a file."""
+
+
+def _refusal(error: BaseException, folder: Path) -> str | None:
+    """Why the system refused a file; None if something else went wrong.
+
+    Encoders wrap what the system said in errors of their own, or say nothing of it: then the disk is asked.
+    """
+    if not isinstance(error, Exception):
+        return None
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, OSError) and chain.strerror:
+            return chain.strerror
+        chain = chain.__cause__ or (chain.__context__ if isinstance(error, OSError) else None)
+    probe = draft_of(folder / "probe")
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(PROBE))
+    except OSError as full:
+        return full.strerror or brief(full)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return brief(error) if isinstance(error, OSError) else None
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -186,16 +215,16 @@ def _encode_text(draft: Path, text: str) -> None:
     draft.write_text(text, encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in JSON's own types; numbers that are not finite become null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

@@ -6,9 +6,9 @@ Source: Treece, bitonic X filter, `xbitonic2` 1.0.3 (2021): `anisotropic2`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from trifuse.core.compiled import compiled
 from trifuse.filters.bounding_box import bounding_box
 from trifuse.filters.structure_tensor import Plane, StructureTensor
 from trifuse.filters.threads import over_parts
@@ -68,7 +68,7 @@ def distance_weights(extent: float) -> Plane:
     return weights
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _filter_rows(stack, across, along, corner, base, threshold, filtered, first, last):  # type: ignore[no-untyped-def]
     """The weight of a pair is the same both ways: half of the offsets do, each for both of its ends."""
     count, height, width = stack.shape
@@ -103,7 +103,7 @@ def _filter_rows(stack, across, along, corner, base, threshold, filtered, first,
     filtered[:, first:last] /= share
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _weigh(across, along, corner, across_q, along_q, corner_q, u, v, base, weight):  # type: ignore[no-untyped-def]
     """Weights of a row's pixels for one offset; a loop of its own, so that the compiler can vectorise it."""
     distance = np.sqrt(float(u * u + v * v))
@@ -114,7 +114,7 @@ def _weigh(across, along, corner, across_q, along_q, corner_q, u, v, base, weigh
         weight[c] = base / (at_p * at_q)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add(image, image_q, weight, threshold, total, share):  # type: ignore[no-untyped-def]
     """Adds one offset's share to a row; a loop of its own, so that the compiler can vectorise it."""
     for c in range(image.size):

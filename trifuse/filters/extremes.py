@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trifuse.core.compiled import compiled
 from trifuse.filters.threads import over_parts
 
 Volume = NDArray[np.float32]
@@ -42,7 +42,7 @@ def background_kept(fused: Tensor, sources: Sequence[Tensor]) -> Tensor:
     return torch.stack(kept).to(fused)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _hold(fused, sources, level, held, first, last):  # type: ignore[no-untyped-def]
     count, depth, height, width = sources.shape
     lows = np.empty(width, np.float32)
@@ -78,7 +78,7 @@ def without_specks(fused: Volume, sources: Volume) -> Volume:
     return clean
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _clean(fused, sources, clean, first, last):  # type: ignore[no-untyped-def]
     count, _, height, width = sources.shape
     for row in range(first, last):
@@ -97,7 +97,7 @@ def _clean(fused, sources, clean, first, last):  # type: ignore[no-untyped-def]
                 clean[z, y, x] = high if sign > 0 else low
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _around(x, z, y, c):  # type: ignore[no-untyped-def]
     depth, height, width = x.shape
     low, high = np.float32(np.inf), np.float32(-np.inf)
@@ -109,7 +109,7 @@ def _around(x, z, y, c):  # type: ignore[no-untyped-def]
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _has(source, z, y, x, sign):  # type: ignore[no-untyped-def]
     depth, height, width = source.shape
     for i in range(max(z - 1, 0), min(z + 2, depth)):

@@ -6,9 +6,9 @@ The general, slower way; `sliding_rank` is the fast one for masks that only comp
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from trifuse.core.compiled import compiled
 from trifuse.filters.range_mask import RangeMasks
 from trifuse.filters.threads import over_parts
 
@@ -55,7 +55,7 @@ def ranks_in_masks(
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _gather_rows(  # type: ignore[no-untyped-def]
     colours, limits, values, colour_limit, half, rank, inverse, low_order, high_order, low, high, first, last
 ):
@@ -82,7 +82,7 @@ def _gather_rows(  # type: ignore[no-untyped-def]
                 high[channel, r, c] = _smallest(chosen, n, n - 1 - k, counts)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _members(limits, values, inverse, r, c, rows, columns, members):  # type: ignore[no-untyped-def]
     """Lists the pixels of the window that pass all four limits, as flat indices; returns how many."""
     width = values.shape[2]
@@ -109,7 +109,7 @@ def _members(limits, values, inverse, r, c, rows, columns, members):  # type: ig
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _near_in_colour(colours, limit, r, c, members, n):  # type: ignore[no-untyped-def]
     """Keeps the listed pixels whose every channel differs by no more than `limit`; returns how many."""
     channels, _, width = colours.shape
@@ -124,7 +124,7 @@ def _near_in_colour(colours, limit, r, c, members, n):  # type: ignore[no-untype
     return kept
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _smallest(chosen, n, k, counts):  # type: ignore[no-untyped-def]
     """The k-th smallest (0-based) of the first n, by counting into ever finer bins."""
     low, high = chosen[0], chosen[0]

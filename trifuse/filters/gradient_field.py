@@ -7,11 +7,11 @@ slice, `(1, H, W)`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 from scipy.ndimage import correlate1d
 
+from trifuse.core.compiled import compiled
 from trifuse.filters.threads import over_parts, threads
 
 Volume = NDArray[np.float32]
@@ -37,7 +37,7 @@ def mixed(sources: Volume, weights: Volume) -> Volume:
     return field
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _squared(x, squares, first, last):  # type: ignore[no-untyped-def]
     depth, height, width = x.shape
     for row in range(first, last):
@@ -50,7 +50,7 @@ def _squared(x, squares, first, last):  # type: ignore[no-untyped-def]
             squares[z, y, c] = down * down + ahead * ahead + beside * beside
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _mix(sources, weights, field, first, last):  # type: ignore[no-untyped-def]
     count, depth, height, width = sources.shape
     for row in range(first, last):

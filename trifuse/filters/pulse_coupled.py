@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from trifuse.core.compiled import compiled
 from trifuse.filters.structure_tensor import Plane
 
 ITERATIONS = 110
@@ -106,7 +106,7 @@ def pulse_coupled(detail: Plane) -> Counts:
     return fired
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _pulse(stimulus, fading, linking, amplitude, threshold_fading, fired):  # type: ignore[no-untyped-def]
     height, width = stimulus.shape
     energy = np.zeros((height, width))
@@ -143,7 +143,7 @@ def coupled_membranes(stimulus: Plane) -> Counts:
     return fired
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _couple(stimulus, weights, fired):  # type: ignore[no-untyped-def]
     height, width = stimulus.shape
     feeding, linking = np.zeros((height, width)), np.zeros((height, width))
@@ -172,7 +172,7 @@ def _couple(stimulus, weights, fired):  # type: ignore[no-untyped-def]
         some, next_some = next_some, some
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _add_scaled(total, values, weight):  # type: ignore[no-untyped-def]
     """A loop of its own, so that the compiler can vectorise it."""
     for c in range(total.size):

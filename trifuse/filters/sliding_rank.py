@@ -9,10 +9,10 @@ tile turns at the end of each row, so that the window never starts anew.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from trifuse.core.compiled import compiled
 from trifuse.filters.bounding_box import bounding_box
 from trifuse.filters.structure_tensor import Plane
 from trifuse.filters.threads import over_parts
@@ -59,7 +59,7 @@ def sliding_ranks(
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _slide_tiles(  # type: ignore[no-untyped-def]
     tiles, origins, by_value, by_order, values, above, below, low_limit, high_limit, half, rank, region, low, high,
     first, last,
@@ -113,7 +113,7 @@ def _slide_tiles(  # type: ignore[no-untyped-def]
                 high[r, c] = values[top + pixel // region[1], left + pixel % region[1]]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _first_at_least(rising, guess, limit):  # type: ignore[no-untyped-def]
     """Index of the first of the rising values that is at least `limit`, walking from a guess."""
     while guess < rising.size and rising[guess] < limit:
@@ -123,7 +123,7 @@ def _first_at_least(rising, guess, limit):  # type: ignore[no-untyped-def]
     return guess
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _first_above(rising, guess, limit):  # type: ignore[no-untyped-def]
     """Index of the first of the rising values above `limit`, walking from a guess."""
     while guess < rising.size and rising[guess] <= limit:
@@ -133,7 +133,7 @@ def _first_above(rising, guess, limit):  # type: ignore[no-untyped-def]
     return guess
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _flag(begin, end, step, members, window, flags, counts):  # type: ignore[no-untyped-def]
     """Flags (step 1) or clears (-1) what of the order's range begin..end lies in the window; the change in number."""
     changed = 0
@@ -147,7 +147,7 @@ def _flag(begin, end, step, members, window, flags, counts):  # type: ignore[no-
     return changed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _move_window(new, window, turn, place, stride, begin, end, flags, counts):  # type: ignore[no-untyped-def]
     """Moves the window (top, bottom, left, right), flagging what enters and clearing what leaves."""
     changed = 0
@@ -171,7 +171,7 @@ def _move_window(new, window, turn, place, stride, begin, end, flags, counts):  
     return changed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _flag_rectangle(  # type: ignore[no-untyped-def]
     top, bottom, left, right, step, turn, place, stride, begin, end, flags, counts
 ):
@@ -187,7 +187,7 @@ def _flag_rectangle(  # type: ignore[no-untyped-def]
     return changed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _from_below(k, flags, counts):  # type: ignore[no-untyped-def]
     """Place of the k-th flag (0-based) from the lowest value."""
     block = 0
@@ -202,7 +202,7 @@ def _from_below(k, flags, counts):  # type: ignore[no-untyped-def]
         where += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _from_above(k, flags, counts):  # type: ignore[no-untyped-def]
     """Place of the k-th flag (0-based) from the highest value."""
     block = counts.size - 1

@@ -12,8 +12,10 @@ from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, njit
+from numba import get_num_threads
 from numpy.typing import NDArray
+
+from trifuse.core.compiled import compiled
 
 CHUNK = 512
 """Signals coded at a time: their correlations with 512 atoms take 2 MiB."""
@@ -170,7 +172,7 @@ def patches(image: NDArray[np.float64], side: int, step: int) -> NDArray[np.floa
     return np.ascontiguousarray(windows.transpose(0, 1, 3, 2)).reshape(-1, side * side)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _largest(alpha):  # type: ignore[no-untyped-def]
     """First index of the largest absolute value: maxima of blocks, then the position inside the best block.
 
@@ -189,7 +191,7 @@ def _largest(alpha):  # type: ignore[no-untyped-def]
     return where
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+@compiled(fastmath={"contract", "reassoc", "nsz"})
 def _deflate(alpha, basis, z, k, gram_row, pivot, gain):  # type: ignore[no-untyped-def]
     """Basis row k = (Gram row - sum of z_i basis row i) / pivot; alpha loses `gain` times that row.
 
@@ -216,7 +218,7 @@ def _deflate(alpha, basis, z, k, gram_row, pivot, gain):  # type: ignore[no-unty
         alpha[j] -= gain * new[j]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _pursue(correlations, energy, gram, bound, chosen, count, atoms, coefficients):  # type: ignore[no-untyped-def]
     r"""Batch-OMP of the signals `chosen`; `bound` < 0 means a fixed number of atoms. Fills the last three arrays.
 
@@ -263,7 +265,7 @@ def _pursue(correlations, energy, gram, bound, chosen, count, atoms, coefficient
         count[signal] = k
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _assemble(count, atoms, coefficients, words, across, side, step, total, cover):  # type: ignore[no-untyped-def]
     """Adds every decoded patch (read column by column) to `total` and 1 to `cover` under it."""
     patch = np.zeros(side * side)

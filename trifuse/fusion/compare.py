@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -14,12 +16,13 @@ import numpy as np
 from trifuse import methods, report
 from trifuse.align import align
 from trifuse.core.errors import TrifuseError, WeightsError
-from trifuse.core.files import write_text
+from trifuse.core.files import plain, write_text
 from trifuse.core.image import Image
 from trifuse.core.lineage import check_one_patient
 from trifuse.core.progress import track
+from trifuse.core.replacing import claim
 from trifuse.core.window import shown
-from trifuse.fusion import uptake
+from trifuse.fusion import route, saving, uptake
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.route import fuse
 from trifuse.fusion.settings import Run, takes_settings
@@ -38,6 +41,7 @@ class Comparison:
         scores: method -> metric -> value.
         skipped: method -> why it did not take part (weights that are not there, sources it cannot take).
         failed: method -> what went wrong.
+        key: hash of the sources and of how they are fused, which tells one comparison from another.
     """
 
     sources: list[Image]
@@ -45,23 +49,28 @@ class Comparison:
     scores: dict[str, dict[str, float]]
     skipped: dict[str, str]
     failed: dict[str, str]
+    key: str = ""
 
-    def save(self, folder: str | Path, titles: Sequence[str] | None = None) -> dict[str, Path]:
+    def save(
+        self, folder: str | Path, titles: Sequence[str] | None = None, *, overwrite: bool = False
+    ) -> dict[str, Path]:
         """Writes the fused images (PNG, volumes NIfTI), a contact sheet and the table of metrics as CSV and Markdown.
 
         Args:
             folder: made if it is not there; images are called like their methods.
             titles: of the sources on the contact sheet; their modalities if not given.
+            overwrite: whether files may be replaced that are no part of a comparison of the same sources.
 
         Returns:
             Where the "contact sheet" and the "metrics" are.
 
         Raises:
-            InputError: if the folder cannot be written to.
+            InputError: if the folder cannot be written to, or holds something else.
         """
         folder = Path(folder)
+        claim(folder, "compare", self.key, outputs_of(folder), overwrite=overwrite)
         for name, fused in self.fused.items():
-            fused.save(folder / f"{name}{'.nii.gz' if self.sources[0].dims == 3 else '.png'}")
+            fused.save(folder / f"{name}{'.nii.gz' if self.sources[0].dims == 3 else '.png'}", overwrite=True)
         named = titles or [f"{n}: {source.modality.value}" for n, source in enumerate(self.sources, start=1)]
         panels: list[tuple[str, Any]] = [*zip(named, self.sources, strict=True), *self.fused.items()]
         sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(named)))
@@ -107,7 +116,7 @@ def compare(
     if not how.different_patients:
         check_one_patient([image.lineage for image in images])
     aligned = align(images, reference=how.reference, register=how.register).images
-    done = Comparison(aligned, {}, {}, {}, {})
+    done = Comparison(aligned, {}, {}, {}, {}, key_of(sources, how))
     if how.colour != "luma" and len(uptake.plan(aligned, how, methods.get("mean").card).structures) < 2:
         how = how.changed(colour="luma")  # else all methods would show the one structure
     for name in track(list(names or methods.names()), "methods"):
@@ -124,6 +133,21 @@ def compare(
         except TrifuseError as error:
             (done.failed if names else done.skipped)[name] = str(error)
     return done
+
+
+def key_of(sources: Sequence[Any], run: Run) -> str:
+    """Hash of the sources and of how they are fused, whatever the methods."""
+    told = route.told(sources, "mean", run)
+    return hashlib.sha256(json.dumps(plain(told), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def outputs_of(folder: Path) -> list[Path]:
+    """What a comparison may write into a folder."""
+    pictures = [folder / f"{name}{suffix}" for name in methods.names() for suffix in (".nii.gz", ".png")]
+    records = [saving.provenance_path(picture) for picture in pictures]
+    uncertain = [path for picture in pictures for path in saving.uncertainty_paths(picture)]
+    tables = [folder / name for name in ("contact-sheet.png", "metrics.md", "metrics.csv")]
+    return [*pictures, *records, *uncertain, *tables]
 
 
 def _directions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Direction]:

@@ -31,7 +31,14 @@ class Fused:
     bits: Bits = 8
     layers: tuple[Layer, ...] = ()
 
-    def save(self, path: str | Path, *, keep_patient: str | Path | None = None, bits: Bits | None = None) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        keep_patient: str | Path | None = None,
+        bits: Bits | None = None,
+        overwrite: bool = False,
+    ) -> Path:
         """Writes the fused image in the format of the suffix, with its provenance beside it as JSON.
 
         Where there is an uncertainty, its exact values go to NAME-uncertainty in the same format (JPEG, BMP: PNG), 1
@@ -42,17 +49,20 @@ class Fused:
                 with a DICOM series of the volume.
             keep_patient: DICOM only: file or folder whose patient and study the new object joins.
             bits: bits per value where the format offers a choice (PNG 8, 16; TIFF 8, 16, 32); `self.bits` if not given.
+            overwrite: replace files that are there; otherwise only those of the same run are, which their provenance
+                tells: same sources, method, options and settings.
 
         Returns:
             The path of the fused image.
 
         Raises:
-            InputError: if the format cannot hold the image, or a place cannot be written to; then nothing is written.
+            InputError: if the format cannot hold the image, a place cannot be written to, or a file is there that is
+                not of the same run; then nothing is written.
             OptionError: if the suffix names no format, or it lacks the bits.
         """
         from trifuse.fusion import saving
 
-        return saving.write(self, path, keep_patient, bits)["fused"]
+        return saving.write(self, path, keep_patient, bits, overwrite=overwrite)["fused"]
 
     def like(self, source: Any) -> Any:
         """The fused image in the type and layout of a source: numpy, torch, nibabel, SimpleITK or Pillow.

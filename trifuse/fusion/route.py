@@ -188,17 +188,30 @@ def _is_bytes(image: Image) -> bool:
     return image.window == (0.0, 255.0) or (image.stored is not None and image.stored.dtype.itemsize == 1)
 
 
-def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[str]) -> dict[str, Any]:
-    import hashlib
+def told(sources: Sequence[Any], method: str, run: Run) -> dict[str, Any]:
+    """What the provenance of `fuse` says of what goes in, before it is made.
 
+    Raises:
+        TrifuseError: as `fuse`.
+    """
+    images = shown(Image.all_of(sources, range=run.range), run.window)
+    return _told(configure(get(method), run.options), images, run)
+
+
+def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[str]) -> dict[str, Any]:
     from trifuse.core.version import __version__
 
     card = card_of(method)
     used = {origin(card.name)} | (set() if how.scale in card.scales else {upsamplers.origin(how.upsampler)})
+    plugins = {"plugins": sorted(used - {OURS})} if used != {OURS} else {}
+    return {"trifuse": __version__, **plugins, **_told(method, images, how), "notes": notes}
+
+
+def _told(method: Method, images: Sequence[Image], how: Run) -> dict[str, Any]:
+    import hashlib
+
     return {
-        "trifuse": __version__,
-        "method": card.name,
-        **({"plugins": sorted(used - {OURS})} if used != {OURS} else {}),
+        "method": card_of(method).name,
         "options": {f.name: getattr(method, f.name) for f in dataclasses.fields(method)},  # type: ignore[arg-type]
         "settings": {name: value for name, value in vars(how).items() if name not in ("samples", "seed", "options")},
         "samples": how.samples,
@@ -214,5 +227,4 @@ def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[s
             }
             for image in images
         ],
-        "notes": notes,
     }

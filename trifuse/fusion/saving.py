@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trifuse import io, report
-from trifuse.core.files import beside
+from trifuse.core.drafts import sweep
+from trifuse.core.files import beside, plain
+from trifuse.core.replacing import check_absent
 
 if TYPE_CHECKING:
     from trifuse.core.image import Image
@@ -37,8 +42,50 @@ class Result(Protocol):
         ...
 
 
+SAME = ("method", "options", "settings", "samples", "seed", "sources")
+"""What two runs share whose results are the same."""
+
+
+def check_replaces(told: Mapping[str, Any], path: Path, others: Sequence[Path] = ()) -> None:
+    """Refuses to replace what is there, unless its provenance says that it is of the same run.
+
+    Args:
+        told: provenance of the run, or what it will say (see `trifuse.fusion.route.told`).
+        path: of the result.
+        others: what else is written. Files that the run did not write before are of no run.
+
+    Raises:
+        InputError: naming the first file that would be replaced.
+    """
+    record = provenance_path(path)
+    known = known_provenance(path)
+    same = known is not None and all(known.get(name) == plain(told.get(name)) for name in SAME)
+    listed = [path.parent / str(name) for name in (known or {}).get("beside", ())]
+    written = {os.path.abspath(each) for each in (path, record, *uncertainty_paths(path), *listed)}
+    check_absent(each for each in (path, record, *others) if not (same and os.path.abspath(each) in written))
+
+
+def provenance_path(path: Path) -> Path:
+    """Where the provenance of a result lies."""
+    return path.with_name(path.name + ".json")
+
+
+def known_provenance(path: Path) -> dict[str, Any] | None:
+    """The provenance of a result that is there; None if it is none of ours."""
+    try:
+        known = json.loads(provenance_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return known if isinstance(known, dict) and "trifuse" in known else None
+
+
 def write(
-    fused: Result, path: str | Path, keep_patient: str | Path | None = None, bits: Bits | None = None
+    fused: Result,
+    path: str | Path,
+    keep_patient: str | Path | None = None,
+    bits: Bits | None = None,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Path]:
     """Writes a fused image, and its uncertainty where there is one; see `Fused.save`.
 
@@ -46,7 +93,8 @@ def write(
         What was written: "fused", "uncertainty" and "uncertainty_map".
 
     Raises:
-        InputError: if a format cannot hold an image, or a place cannot be written to; then nothing is written.
+        InputError: if a format cannot hold an image, a place cannot be written to, or something else is there; then
+            nothing is written.
         OptionError: if the suffix names no format.
     """
     path, dims = Path(path), fused.image.dims
@@ -57,6 +105,9 @@ def write(
     if fused.uncertainty is not None:
         io.check_writable(exact, dims=dims)
         report.check(picture)
+    if not overwrite:
+        check_replaces(fused.provenance, path, [] if fused.uncertainty is None else [exact, picture])
+    sweep(path.parent)
     image, provenance = fused.image, fused.provenance
     written = {"fused": io.write(image, path, provenance=provenance, keep_patient=keep_patient, bits=bits)}
     if fused.uncertainty is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,9 @@ def write(image: Image, path: Path, kind: str, bits: int) -> None:
         _write_deep_colour(values, path)
         return
     options = {"quality": 95, "subsampling": 0} if kind == "jpeg" else {}
-    Pillow.fromarray(values[..., 0] if image.channels == 1 else values).save(path, format=kind.upper(), **options)
+    made = BytesIO()  # into a file Pillow writes JPEG without noticing that the disk took a part alone
+    Pillow.fromarray(values[..., 0] if image.channels == 1 else values).save(made, format=kind.upper(), **options)
+    path.write_bytes(made.getvalue())
 
 
 def _write_deep_colour(values: NDArray[Any], path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from numba import njit
 
+from trifuse.core.compiled import compiled
 from trifuse.metrics.pixels import Array
 
 
@@ -27,7 +27,7 @@ def along(x: Array, weights: Array, axis: int) -> Array:
     return out.reshape(*shape[:axis], -1, *shape[axis + 1 :])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _rows(x, weights, out):  # type: ignore[no-untyped-def]
     last = weights.size - 1
     middle = last // 2
@@ -50,7 +50,7 @@ def _rows(x, weights, out):  # type: ignore[no-untyped-def]
             k += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _columns(x, weights, out):  # type: ignore[no-untyped-def]
     last = weights.size - 1
     middle = last // 2

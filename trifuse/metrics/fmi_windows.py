@@ -14,8 +14,8 @@ from __future__ import annotations
 from math import log2, sqrt
 
 import numpy as np
-from numba import njit
 
+from trifuse.core.compiled import compiled
 from trifuse.metrics.pixels import Array
 
 N = 9
@@ -33,7 +33,7 @@ def mean_information(x: Array, y: Array, rescaled_first: bool) -> float:
     return float(_mean_information(np.ascontiguousarray(x), np.ascontiguousarray(y), rescaled_first))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _mean_information(x, y, rescaled_first):  # type: ignore[no-untyped-def]
     a, b, p, q = np.empty(N), np.empty(N), np.empty(N), np.empty(N)
     total = 0.0
@@ -52,7 +52,7 @@ def _mean_information(x, y, rescaled_first):  # type: ignore[no-untyped-def]
     return total / ((x.shape[0] - 2) * (x.shape[1] - 2))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _distribution(window, p):  # type: ignore[no-untyped-def]
     """Fills p with the window rescaled to 0..1 and to sum 1; True (p untouched) if the window is constant."""
     low, high = window.min(), window.max()
@@ -67,7 +67,7 @@ def _distribution(window, p):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _equal(a, b, rescaled_first):  # type: ignore[no-untyped-def]
     low, high = b.min(), b.max()
     for i in range(N):
@@ -79,7 +79,7 @@ def _equal(a, b, rescaled_first):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _information(p, q):  # type: ignore[no-untyped-def]
     """2 I / (H + H) of two distributions under the interpolated coupling; 0 where nothing is shared."""
     sp = sq = spq = spp = sqq = 0.0
@@ -113,7 +113,7 @@ def _information(p, q):  # type: ignore[no-untyped-def]
     return 2 * (entropy_p + entropy_q - joint) / (entropy_p + entropy_q)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _walk(p, q, step, share, information):  # type: ignore[no-untyped-def]
     """Walks along the cells of the extreme coupling of p with q (step 1) or with q reversed (step -1).
 

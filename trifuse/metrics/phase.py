@@ -10,10 +10,10 @@ from math import cos, exp, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import fft
 
+from trifuse.core.compiled import compiled
 from trifuse.metrics.pixels import Array
 
 SCALES, ORIENTATIONS = 4, 6
@@ -80,7 +80,7 @@ def add_orientation(sums: Sums, spectrum: NDArray[np.complex128], polar: Polar, 
     _accumulate(responses.reshape(SCALES, -1), noise_threshold(filters, power), angle, *(s.ravel() for s in sums))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _accumulate(responses, threshold, angle, energies, amplitudes, xx, yy, xy):  # type: ignore[no-untyped-def]
     """Local energy above noise, weighted by how widely the response spreads over the scales.
 

@@ -7,8 +7,8 @@ from math import log10
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from trifuse.core.compiled import compiled
 from trifuse.metrics.base import MetricCard, metric
 from trifuse.metrics.pixels import MetricWarning, Pixels
 from trifuse.metrics.windows import Window, covariance, gaussian, moments, valid
@@ -118,7 +118,7 @@ def at_scale(source: Pixels, fused: Pixels, window: Window) -> Carried:
     return Carried(through, direct)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _information(source, fused, both):  # type: ignore[no-untyped-def]
     """Sums of log10(1 + g^2 s / (v + noise)) and log10(1 + s / noise) over variances s, v and covariances."""
     through = direct = 0.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import traceback
 import warnings
@@ -20,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from trifuse import engines, io
+from trifuse.core.drafts import draft_of
 from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError, one_line
 from trifuse.core.files import digest, write_text
 from trifuse.core.image import Modality
+from trifuse.core.replacing import claim
 from trifuse.core.version import __version__
 from trifuse.engines import Engine, Local
 from trifuse.prepare import manifest
@@ -68,6 +69,7 @@ def prepare(
     *,
     engine: Engine = Local(),
     keep_names: bool = False,
+    overwrite: bool = False,
 ) -> Prepared:
     """Prepares what is not done yet and writes `manifest.csv`, `images/STUDY/NAME.nii.gz` and `records/STUDY.json`.
 
@@ -77,17 +79,20 @@ def prepare(
         settings: what to do.
         engine: where the studies are worked on.
         keep_names: whether studies of a folder are called as their folders; see `studies.listed`.
+        overwrite: whether files in the folder may be replaced that no run of this kind made.
 
     Returns:
         The manifest, and which studies failed.
 
     Raises:
-        TrifuseError: if the list cannot be read. What is wrong with a single study does not stop the others.
+        TrifuseError: if the list cannot be read, or the folder not be used. What is wrong with a single study
+            does not stop the others.
     """
     output = Path(output)
     found = listed(Path(studies), settings.sources, keep_names=keep_names, series=settings.series)
     manifest.check(found)
     _check_spares(found, output / "images")
+    claim(output, "prepare", "", [output / name for name in ("manifest.csv", "images", "records")], overwrite=overwrite)
     jobs = [Job(study, settings, output, _digest(study, settings)) for study in found]
     missing = [job for job in jobs if not is_done(job)]
     engines.each(work, missing, engine, "studies")
@@ -141,7 +146,7 @@ def _made(job: Job) -> dict[str, Any]:
         warnings.simplefilter("ignore", RegistrationWarning)  # recorded; the command reports it for all studies
         sources = prepared(job.study, job.settings, register)
     target = job.folder / "images" / job.study.name
-    draft = job.folder / "images" / f".{secrets.token_hex(4)}-{job.study.name}"
+    draft = draft_of(target)
     try:
         for source in sources:
             io.write(source.image, draft / f"{source.name}.nii.gz")

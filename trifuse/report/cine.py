@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,9 @@ def _encode(image: Image, draft: Path, axis: int) -> None:
     pictures = [Pillow.fromarray(frame).resize(size, Pillow.Resampling.BILINEAR) for frame in frames]
     kind = "GIF" if draft.suffix.lower() == ".gif" else "PNG"
     first, *others = pictures
-    first.save(draft, format=kind, save_all=True, append_images=others, duration=round(SECONDS * 1000), loop=0)
+    made = BytesIO()  # as for pictures: a full disk would pass unnoticed
+    first.save(made, format=kind, save_all=True, append_images=others, duration=round(SECONDS * 1000), loop=0)
+    draft.write_bytes(made.getvalue())
 
 
 def _frames(image: Image, axis: int) -> list[NDArray[np.uint8]]:

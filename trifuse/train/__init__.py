@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def train(recipe: Path | str, output: Path, *, resume: bool = False, changes: Sequence[str] = ()) -> dict[str, float]:
+def train(
+    recipe: Path | str,
+    output: Path,
+    *,
+    resume: bool = False,
+    changes: Sequence[str] = (),
+    overwrite: bool = False,
+) -> dict[str, float]:
     """Trains what a recipe describes, into a folder; returns the last validation.
 
     Args:
@@ -15,6 +22,7 @@ def train(recipe: Path | str, output: Path, *, resume: bool = False, changes: Se
             folder of its own in it.
         resume: go on from the checkpoint in the folder.
         changes: values to set in the recipe, `path=value` each; see `trifuse.train.overrides`.
+        overwrite: whether files in the folder may be replaced that no run of this recipe made; a checkpoint never is.
 
     Raises:
         InputError: if the recipe, its data or the folder cannot be used.
@@ -26,4 +34,4 @@ def train(recipe: Path | str, output: Path, *, resume: bool = False, changes: Se
     from trifuse.train.plan import load
     from trifuse.train.stages import run
 
-    return run(load(recipe_path(recipe, TRAINING), changes), output, resume=resume)
+    return run(load(recipe_path(recipe, TRAINING), changes), output, resume=resume, overwrite=overwrite)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trifuse.core.errors import InputError
+from trifuse.core.errors import InputError, brief
 from trifuse.core.files import write_text
 
 
@@ -44,12 +44,16 @@ class Log:
 
     def _write(self, name: str, group: str, step: int, values: Mapping[str, float]) -> None:
         path = self.folder / name
-        new = not path.exists()
-        with path.open("a", newline="") as opened:
-            writer = csv.writer(opened, lineterminator="\n")
-            if new:
-                writer.writerow(["step", *values])
-            writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+        try:
+            new = not path.exists()
+            with path.open("a", newline="") as opened:
+                writer = csv.writer(opened, lineterminator="\n")
+                if new:
+                    writer.writerow(["step", *values])
+                writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+        except OSError as error:
+            reason = error.strerror or brief(error)
+            raise InputError(f"{path}: cannot be written ({reason}); make room, then go on with --resume") from error
         if self._board is not None:
             for key, value in values.items():
                 self._board.add_scalar(f"{group}/{key}", value, step)

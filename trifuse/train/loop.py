@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from trifuse.core.errors import InputError, Stopped, TrainingError, TrainingWarning
+from trifuse.core.files import publish
 from trifuse.core.progress import track
 from trifuse.core.signals import uninterrupted
 from trifuse.train import checkpoint
@@ -187,9 +188,9 @@ class Trainer:
             with uninterrupted():
                 log.validation(self.step, self.measured)
                 if sheet is not None:
-                    folder = self.output / "samples"
-                    folder.mkdir(exist_ok=True)
-                    Pillow.fromarray(sheet.transpose(1, 2, 0)).save(folder / f"{self.step:07d}.png")
+                    picture = Pillow.fromarray(sheet.transpose(1, 2, 0))
+                    target = self.output / "samples" / f"{self.step:07d}.png"
+                    publish(target, lambda draft: picture.save(draft, format="PNG"), None)
                 self.validated = self.step
                 self._save()
         else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trifuse.core.errors import InputError, TrainingWarning
+from trifuse.core.replacing import check_claim, claim
 from trifuse.train import export
 from trifuse.train.loop import Trainer
 from trifuse.train.objectives import REGISTRY
@@ -17,7 +19,7 @@ from trifuse.train.recipe import Recipe, check_variables, objective_of
 from trifuse.train.settings.prepared import Prepared
 
 
-def run(plan: Plan, output: Path, *, resume: bool = False) -> dict[str, float]:
+def run(plan: Plan, output: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, float]:
     """Trains the stages of a recipe into a folder; returns the last validation.
 
     The weights are `<name>.safetensors` in the folder; each of several stages has a folder of its own in it.
@@ -33,14 +35,18 @@ def run(plan: Plan, output: Path, *, resume: bool = False) -> dict[str, float]:
         raise InputError(f"{output}: holds no checkpoint to resume; start without --resume")
     if not resume and any(begun):
         raise InputError(f"{output}: holds a run already; add --resume to go on with it, or name another folder")
+    mine = overwrite or resume
+    if not mine:
+        check_claim(output, "train", plan.name, _outputs(plan, output))
+    own = partial(claim, output, "train", plan.name, _outputs(plan, output), overwrite=mine)
     final = output / f"{plan.name}.safetensors"
     if len(plan.all()) == 1:
-        return _chain(plan.stages, None, output, quiet=False)[1]
-    finished = final.is_file()
-    weights, measured = _chain(plan.stages, None, output)
+        return _chain(plan.stages, None, output, own, quiet=False)[1]
+    finished = final.is_file() and all(begun)
+    weights, measured = _chain(plan.stages, None, output, own)
     parts = {}
     for name, stages in plan.join.items():
-        parts[name], found = _chain(stages, weights, output)
+        parts[name], found = _chain(stages, weights, output, own)
         measured = {f"{name}: {key}": value for key, value in found.items()} | ({} if len(parts) == 1 else measured)
     if finished:
         warnings.warn(TrainingWarning(f"{output}: the run is finished, nothing is left to do"), stacklevel=2)
@@ -49,6 +55,14 @@ def run(plan: Plan, output: Path, *, resume: bool = False) -> dict[str, float]:
     state, metadata = _objective(plan).joined(trained) if parts else export.read(weights)
     export.write(final, state, metadata | {"stages": str(len(plan.all()))}, measured)
     return measured
+
+
+def _outputs(plan: Plan, output: Path) -> list[Path]:
+    """What is written into the folder that a run would be sorry to lose."""
+    inside = ("checkpoint.pt", "log.csv", "validation.csv", "samples")
+    books = [output / stage.folder / name for stage in plan.all() for name in inside]
+    weights = [output / stage.folder / f"{stage.recipe.name}.safetensors" for stage in plan.all()]
+    return [*books, *weights, output / f"{plan.name}.safetensors"]
 
 
 def check(plan: Plan) -> None:
@@ -70,9 +84,13 @@ def check(plan: Plan) -> None:
 
 
 def _chain(
-    stages: Sequence[Stage], start: Path | None, output: Path, *, quiet: bool = True
+    stages: Sequence[Stage], start: Path | None, output: Path, own: Callable[[], None], *, quiet: bool = True
 ) -> tuple[Path, dict[str, float]]:
-    """Trains stages, the first from the weights `start`; the file of the last one's, and what was measured."""
+    """Trains stages, the first from the weights `start`; the file of the last one's, and what was measured.
+
+    Args:
+        own: makes the output the run's, as soon as something is to be written.
+    """
     measured: dict[str, float] = {}
     for stage in stages:
         folder = output / stage.folder
@@ -81,6 +99,7 @@ def _chain(
         going_on = (folder / "checkpoint.pt").is_file()
         if recipe.start is not None and not going_on:
             export.restore(objective.network, recipe.start)
+        own()
         trainer = Trainer(recipe, objective, folder, resume=going_on)
         measured = trainer.measured if quiet and trainer.finished else trainer.run()
         start = trainer.weights

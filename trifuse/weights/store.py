@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from trifuse.core.drafts import sweep
 from trifuse.core.errors import InputError, WeightsError
 from trifuse.core.files import digest as digest_of_file
 from trifuse.core.files import publish, write_text
@@ -45,18 +46,20 @@ def home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "trifuse"
 
 
-def add(name: str, path: str | Path) -> Path:
+def add(name: str, path: str | Path, *, overwrite: bool = False) -> Path:
     """Copies a user's checkpoint into the data folder under a name, after checking that it can be read.
 
     Args:
         name: one of the catalogue, or any other of letters, digits, dots, dashes and underscores.
         path: the checkpoint.
+        overwrite: whether it may replace another one that was added under the name.
 
     Returns:
         Where the copy lies.
 
     Raises:
-        WeightsError: if the file cannot be read, the name cannot be used, or the digest is not the published one.
+        WeightsError: if the file cannot be read, the name cannot be used or is taken, or the digest is not the
+            published one.
     """
     path = Path(path)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
@@ -72,6 +75,13 @@ def add(name: str, path: str | Path) -> Path:
             f"get them from {entry.origin}"
         )
     folder = home() / "weights"
+    before = _recorded().get(name)
+    if before is not None and before["sha256"] != found and not overwrite:
+        raise WeightsError(
+            f"weights {name!r} are there already, of another file; add --overwrite (overwrite=True in Python) to "
+            "replace them, or choose another name"
+        )
+    sweep(folder)
     target = folder / f"{name}{path.suffix.lower()}"
     try:
         publish(target, lambda draft: _copy(path, draft), None)
