@@ -58,7 +58,8 @@ def unexplained(sources: Sequence[Field], power: float = 4.5, gains: Sequence[fl
     lengths += 1e-4 * lengths.max() + 1e-12  # nobody leads where there is nothing
     shares = lengths / lengths.max(axis=0)
     weights = _part(shares, 2 * power)
-    weights = weights * _agreement(gradients, _part(shares, 2 * power * LEADING), sigmas)
+    if power > 0:
+        weights = weights * _agreement(gradients, _part(shares, 2 * power * LEADING), sigmas)
     weights /= weights.sum(axis=0)
     return np.stack([enlarged(weight, space) for weight in weights])
 
