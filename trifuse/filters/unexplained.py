@@ -51,8 +51,8 @@ def unexplained(sources: Sequence[Field], power: float = 4.5, gains: Sequence[fl
     factors = [max(1, round(n / CELLS)) for n in space]
     sigmas = [max(0.3, n / CELLS / f) for n, f in zip(space, factors, strict=True)]
     cells = [_smooth(averaged(source, factors), sigmas) for source in sources]
-    gradients = np.stack([gain * _gradient(cell) for gain, cell in zip(gains or [1.0] * len(cells), cells, strict=True)])
-    gradients = gradients.astype(np.float32)
+    counts = np.asarray(gains or [1.0] * len(cells), np.float32)
+    gradients = np.stack([count * _gradient(cell) for count, cell in zip(counts, cells, strict=True)])
     own = np.square(residuals(gradients)).sum(axis=1) + REDUNDANT * np.square(gradients).sum(axis=1)
     lengths = np.stack([_smooth(np.sqrt(o), sigmas) for o in own])  # not squares: else a skull outdoes a lesion nearby
     lengths += 1e-4 * lengths.max() + 1e-12  # nobody leads where there is nothing
