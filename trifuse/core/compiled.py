@@ -16,6 +16,9 @@ from trifuse.core.errors import CacheWarning, brief
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+compiled_part = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For functions that only compiled ones of the same file call: what calls them from Python need not be compiled."""
+
 
 def compiled(**options: Any) -> Callable[[F], F]:
     """Numba's `njit` for a function that lets go of the interpreter lock; `options` are numba's.
