@@ -12,10 +12,10 @@ from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads
 from numpy.typing import NDArray
 
 from trifuse.core.compiled import compiled
+from trifuse.filters.threads import threads
 
 CHUNK = 512
 """Signals coded at a time: their correlations with 512 atoms take 2 MiB."""
@@ -97,7 +97,7 @@ def batch_omp(
         epsilon: largest 2-norm of the residual; a signal no longer than that has an empty code.
         sparsity: number of atoms to use instead of an error bound.
 
-    Signals are shared among as many threads as Numba may use (`NUMBA_NUM_THREADS`).
+    Signals are shared among `threads()`.
     """
     rows, _ = dictionary.atoms.shape
     most = rows if sparsity is None else sparsity
@@ -115,7 +115,7 @@ def batch_omp(
         correlations = signals[chosen] @ dictionary.atoms
         _pursue(correlations, energy, dictionary.gram, bound, chosen, codes.counts, codes.atoms, codes.coefficients)
 
-    with ThreadPoolExecutor(get_num_threads()) as pool:  # the compiled part lets go of the interpreter lock
+    with ThreadPoolExecutor(threads()) as pool:  # the compiled part lets go of the interpreter lock
         list(pool.map(code, range(0, len(busy), CHUNK)))
     return codes
 

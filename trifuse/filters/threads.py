@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numba
+import torch
 
 from trifuse.core import cores
 
@@ -18,8 +19,12 @@ PARTS_PER_THREAD = 4
 
 
 def threads() -> int:
-    """How many threads a filter uses: the usable cores, or `NUMBA_NUM_THREADS`; one while slices share the cores."""
-    return 1 if cores.are_shared() else int(numba.config.NUMBA_NUM_THREADS)
+    """How many threads a filter uses: torch's number (`OMP_NUM_THREADS`), at most `NUMBA_NUM_THREADS`.
+
+    One while slices share the cores. Numba itself is not asked: it would start its own threading library, which sets
+    the process's number of threads.
+    """
+    return 1 if cores.are_shared() else min(torch.get_num_threads(), int(numba.config.NUMBA_NUM_THREADS))
 
 
 def over_parts(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
