@@ -119,7 +119,9 @@ class Image:
         if self.stored is not None:
             return self.stored
         low, high = self.window
-        values: NDArray[Any] = low + self.pixels.astype(np.float64) * (high - low)
+        values: NDArray[Any] = self.pixels.astype(np.float64)
+        values *= high - low
+        values += low
         return values
 
     def windowed(self, low: float | str, high: float | None = None, *, told: str = "") -> Image:

@@ -129,15 +129,22 @@ def over_black(colour: NDArray[Any], alpha: NDArray[Any]) -> tuple[NDArray[Any],
     top = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind in "iu" else 1.0
     if bool((alpha == top).all()):
         return colour, ()
-    laid = colour * (alpha.astype(np.float64) / top)
-    if colour.dtype.kind in "iu":
-        laid = np.floor(laid + 0.5)
-    return laid.astype(colour.dtype), ("transparent pixels laid over black",)
+    laid = np.empty_like(colour)
+    for row, opacity in enumerate(alpha):  # row by row, so that no copy of the whole is made in float64
+        block = colour[:, row] * (opacity.astype(np.float64) / top)
+        laid[:, row] = np.floor(block + 0.5) if colour.dtype.kind in "iu" else block
+    return laid, ("transparent pixels laid over black",)
 
 
 def levels(pixels: NDArray[np.float32], bits: int) -> NDArray[Any]:
     """Display values as uint8 or uint16, rounded half up: floor(x * (2^bits - 1) + 0.5); NaN becomes 0."""
     top = 2**bits - 1
-    clipped = np.clip(np.nan_to_num(pixels.astype(np.float64), nan=0.0), 0, 1)
-    whole: NDArray[Any] = np.floor(clipped * top + 0.5).astype(np.uint8 if bits == 8 else np.uint16)
+    whole: NDArray[Any] = np.empty(pixels.shape, np.uint8 if bits == 8 else np.uint16)
+    step = max(1, 2**20 // max(1, pixels[:, :1].size))
+    for start in range(0, pixels.shape[1], step):  # in blocks, so that no copy of the whole is made in float64
+        block = np.nan_to_num(pixels[:, start : start + step].astype(np.float64), copy=False, nan=0.0)
+        np.clip(block, 0, 1, out=block)
+        block *= top
+        block += 0.5
+        whole[:, start : start + step] = np.floor(block, out=block)
     return whole

@@ -70,7 +70,8 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
         raise InputError(f"{request.origin}: an image of shape {shape} has no rows and columns; give 2D or 3D data")
     number_type = loaded.get_data_dtype()
     colours = len(number_type.names or ()) or 1
-    request.check_size((*shape[:3], colours))
+    stored = number_type.itemsize / colours
+    request.check_size((*shape[:3], colours), 4 + stored + (8 if _is_scaled(loaded) else stored))
     frames = request.choose(int(np.prod(shape[3:], dtype=np.int64)), "volumes (4D)")
     notes: tuple[str, ...]
     if len(frames) > 1:
@@ -102,6 +103,12 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
     return replace(image, known_place=is_told(loaded))
 
 
+def _is_scaled(loaded: Any) -> bool:
+    """Whether the header scales the values, which then become float64."""
+    slope, inter = (getattr(loaded.dataobj, name, default) for name, default in (("slope", 1.0), ("inter", 0.0)))
+    return (slope, inter) != (1.0, 0.0)
+
+
 def drained(stream: Any, request: Request) -> None:
     """Reads a packed file to its end: its checksum, which tells flipped bits from true ones, is compared only there.
 
@@ -127,7 +134,7 @@ def to_nibabel(image: Image) -> Any:
     if image.channels == 3:
         data = np.ascontiguousarray(np.moveaxis(levels(image.pixels, 8), 0, -1)).view(_RGB24)[..., 0]
     else:
-        data = image.native()[0].astype(np.float32)
+        data = _single(image)
     made = nib.Nifti1Image(data, image.affine)
     header = made.header
     header.set_xyzt_units("mm")
@@ -139,6 +146,16 @@ def to_nibabel(image: Image) -> Any:
     orthogonal = np.allclose(axes.T @ axes, np.eye(3), atol=1e-4)
     made.set_qform(image.affine, code="scanner" if orthogonal else 0)
     return made
+
+
+def _single(image: Image) -> NDArray[np.float32]:
+    """Native values `(*space)` in float32, made plane by plane: no volume is held in float64."""
+    if image.stored is not None:
+        return np.asarray(image.stored[0]).astype(np.float32)
+    values = np.empty(image.space, np.float32)
+    for plane, pixels in zip(values, image.pixels[0], strict=True):
+        plane[...] = image.with_pixels(pixels.reshape(1, len(pixels), -1)).native().reshape(pixels.shape)
+    return values
 
 
 def write(image: Image, path: Path) -> None:

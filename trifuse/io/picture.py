@@ -18,7 +18,7 @@ from trifuse.io.display import CT_NOTE, grey_if_equal, levels, over_black
 from trifuse.io.formats import Bits, Format
 from trifuse.io.guard import guarded, mute
 from trifuse.io.ranges import among, told
-from trifuse.io.request import LIMIT_VARIABLE, Request
+from trifuse.io.request import LIMIT_VARIABLE, OF_PICTURES, Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -49,7 +49,7 @@ def read(request: Request, kind: str) -> Image:
     ):
         deep = kind == "png" and _is_deep_colour(request.path)
         colours = 1 if picture.mode in ("1", "L", "I", "I;16", "I;16B", "F") else 3
-        request.check_size((picture.height, picture.width, colours))
+        request.check_size((picture.height, picture.width, colours), _bytes_of_value(picture, colours), OF_PICTURES)
         count = 1 if kind == "jpeg" else getattr(picture, "n_frames", 1)
         frames = []
         notes: tuple[str, ...] = ()
@@ -61,6 +61,16 @@ def read(request: Request, kind: str) -> Image:
             frames.append(values)
         values = upright(averaged(frames), int(picture.getexif().get(_ORIENTATION, 1)))
     return as_image(values, request, notes)
+
+
+def _bytes_of_value(picture: Picture, colours: int) -> float:
+    """What reading takes at its peak for each value that comes out: Pillow's pixels, its copy in colours, ours."""
+    held = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "LA": 4, "PA": 4, "F": 4, "I": 4}.get(picture.mode, 4)
+    if colours == 1:
+        return 4 + 2 * held
+    opacity = "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    converted = 0 if picture.mode == "RGB" else 4
+    return 4 + 1 + (held + converted + (4 if opacity else 0)) / colours + (1 if opacity else 0)
 
 
 def as_image(values: NDArray[Any], request: Request, notes: tuple[str, ...] = (), *, inverted: bool = False) -> Image:

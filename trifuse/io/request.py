@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trifuse.core import machine
 from trifuse.core.errors import InputError, NothingToChooseError, OptionError
 
 Frame = int | Literal["mean"] | None
@@ -17,7 +18,12 @@ Frame = int | Literal["mean"] | None
 Units = Literal["native", "suv"]
 """What the numbers of a PET mean: as the file has them, or standardised uptake values."""
 
-DEFAULT_LIMIT = 2**31
+DEFAULT_LIMIT = 2**32
+"""Bytes that reading may take at its peak; half of the machine's memory where that is less."""
+
+OF_PICTURES = 0.5
+"""Share of the usual limit that a picture may take: no scan is one of so many pixels, bombs are."""
+
 IMPLAUSIBLE = 10_000
 """Values per byte of file that no picture or scan reaches: deflate packs 1032 to 1 at best, GIF 8190 to 1."""
 
@@ -32,7 +38,7 @@ class Request:
         origin: name of the source for messages, on one line.
         path: where it lies (a name without a file for objects that are in memory already).
         frame: see `Frame`.
-        limit: most bytes that the decoded pixels may take as float32.
+        limit: most bytes that reading may take at its peak, with all copies on the way.
         units: see `Units`.
         series: which series of a folder with several: its number, UID, description or modality; of a series of
             several files that form no volume, one of them after a slash ("5/2").
@@ -50,13 +56,16 @@ class Request:
     allow_gaps: bool = False
     shared: tuple[str, ...] = ()
 
-    def check_size(self, shape: Sequence[int]) -> None:
+    def check_size(self, shape: Sequence[int], each: float = 6, share: float = 1) -> None:
         """Refuses what the header announces if it is empty, larger than the limit, or more than the file can hold.
 
         Called before anything is decoded.
 
         Args:
             shape: every axis, channels included.
+            each: bytes that reading takes at its peak for each value: what is decoded, its copies on the way, and 4
+                for the display values, which are float32.
+            share: of the limit that it may take, where nobody has set another than the usual one.
 
         Raises:
             InputError: if the size is not positive, beyond the limit, or `IMPLAUSIBLE` times that of the file.
@@ -66,18 +75,20 @@ class Request:
             raise InputError(
                 f"{self.origin}: its header announces an image of {size} pixels, which is empty; export it anew"
             )
-        needed = 4 * math.prod(int(n) for n in shape)
-        if needed > self.limit:
-            raise InputError(
-                f"{self.origin}: too large: its header announces {size} values, {needed / 2**30:.3g} GiB, and the "
-                f"limit is {self.limit / 2**30:.3g} GiB; crop it, or raise limit= or {LIMIT_VARIABLE} (bytes)"
-            )
-
-        held = self.path.stat().st_size if self.path.is_file() else needed
-        if needed > 4 * IMPLAUSIBLE * held:
+        values = math.prod(int(n) for n in shape)
+        needed = int(values * max(each, 4))
+        held = self.path.stat().st_size if self.path.is_file() else values
+        if values > IMPLAUSIBLE * held:
             raise InputError(
                 f"{self.origin}: damaged: its header announces {size} values, more than a file of {held} bytes "
                 "can hold; copy it anew"
+            )
+        limit = int(self.limit * share) if self.limit == usual_limit() else self.limit
+        if needed > limit:
+            raise InputError(
+                f"{self.origin}: too large: its header announces {size} values, which take {needed / 2**30:.3g} GiB to "
+                f"read, and the limit is {limit / 2**30:.3g} GiB; crop it, or raise limit= or {LIMIT_VARIABLE} "
+                "(bytes)"
             )
 
     def check_frames(self, what: str) -> None:
@@ -130,13 +141,18 @@ class Request:
         return range(self.frame, self.frame + 1)
 
 
+def usual_limit() -> int:
+    """`DEFAULT_LIMIT`, or half of the machine's memory where that is less."""
+    return min(DEFAULT_LIMIT, (machine.memory_total() or 2 * DEFAULT_LIMIT) // 2)
+
+
 def memory_limit(limit: int | None) -> int:
-    """The limit given, else that of the environment variable `TRIFUSE_MAX_BYTES`, else 2 GiB.
+    """The limit given, else that of the environment variable `TRIFUSE_MAX_BYTES`, else `usual_limit`.
 
     Raises:
         OptionError: if it is not a positive whole number.
     """
-    given = limit if limit is not None else os.environ.get(LIMIT_VARIABLE, DEFAULT_LIMIT)
+    given = limit if limit is not None else os.environ.get(LIMIT_VARIABLE, usual_limit())
     try:
         value = int(given)
     except ValueError:

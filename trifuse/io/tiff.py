@@ -17,7 +17,7 @@ from trifuse.io.display import levels, over_black
 from trifuse.io.formats import Format
 from trifuse.io.guard import guarded, mute, quiet
 from trifuse.io.picture import Values, as_image, averaged, itk_values, pillow_values, upright
-from trifuse.io.request import Request
+from trifuse.io.request import OF_PICTURES, Request
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -46,7 +46,7 @@ def read(request: Request) -> Image:
         frames = []
         notes: tuple[str, ...] = ()
         for number, page in chosen:
-            request.check_size(page.shape)
+            request.check_size(page.shape, 4 + 2 * max(1, page.bitspersample // 8), OF_PICTURES)
             absent = _absent_pieces(page, tiff.filehandle.size, request)
             values, notes = _page_values(page, number, request)
             frames.append(values)

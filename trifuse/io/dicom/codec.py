@@ -11,7 +11,7 @@ import struct
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_transfer_syntax and not syntax.is_encapsulated:
         return _pydicom(pixel_array, dataset, index)
+    _check_frames(dataset, index, origin)
     known = _as_jpeg_2000(dataset) if syntax in _HTJ2K else dataset
     if _has_decoder(get_decoder, known.file_meta.TransferSyntaxUID):
         try:
@@ -117,24 +118,64 @@ def _copy_layout(dataset: Dataset, bare: Dataset, origin: str) -> None:
         bare.PlanarConfiguration = int(dataset.get("PlanarConfiguration") or 0) & 1
 
 
+def _check_frames(dataset: Dataset, index: int | None, origin: str) -> None:
+    """Refuses streams that say of themselves that they hold more pixels than the object announces.
+
+    Decoders believe the stream: a few bytes in an object of 8 x 8 pixels would take gigabytes.
+    """
+    from pydicom.encaps import generate_frames, get_frame
+
+    count = int(dataset.get("NumberOfFrames") or 1)
+    pixels = dataset.PixelData
+    whole = index is None or count == 1
+    frames = (
+        generate_frames(pixels, number_of_frames=count) if whole else [get_frame(pixels, index, number_of_frames=count)]
+    )
+    announced = int(dataset.Rows) * int(dataset.Columns)
+    for frame in frames:
+        own = _announced(frame)
+        if own is not None and own.rows * own.columns > announced:
+            raise InputError(
+                f"{origin}: damaged: its compressed pixels are {own.rows} x {own.columns} where its header announces "
+                f"{int(dataset.Rows)} x {int(dataset.Columns)}; copy or export it anew"
+            )
+
+
+class _Stream(NamedTuple):
+    """What a compressed stream says of itself; the precision of JPEG 2000 is not looked at."""
+
+    rows: int
+    columns: int
+    samples: int
+    precision: int | None
+
+
 def _is_sound(frame: bytes, size: tuple[int, int, int], allocated: int) -> bool:
     """Whether the frame header of a JPEG, JPEG-LS or JPEG 2000 stream agrees with the object.
 
-    GDCM finds no decoder for a precision that does not exist, and goes on without one. Sources: ITU-T T.81 B.2.2, T.87
-    C.2.2, T.800 A.5.1.
+    GDCM finds no decoder for a precision that does not exist, and goes on without one.
+    """
+    own = _announced(frame)
+    return own is not None and own[:3] == size and (own.precision is None or 2 <= own.precision <= allocated)
+
+
+def _announced(frame: bytes) -> _Stream | None:
+    """The frame header of a JPEG, JPEG-LS or JPEG 2000 stream; None of others.
+
+    Sources: ITU-T T.81 B.2.2, T.87 C.2.2, T.800 A.5.1.
     """
     if b"\xff\x4f\xff\x51" in frame[:256] and frame[:2] != b"\xff\xd8":
         width, height, left, top = struct.unpack_from(">4I", frame.ljust(512, b"\0"), frame.index(b"\xff\x51") + 6)
         samples = int.from_bytes(frame[frame.index(b"\xff\x51") + 38 :][:2])
-        return (height - top, width - left, samples) == size
+        return _Stream(height - top, width - left, samples, None)
     place = 2
     while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
         marker, length = frame[place + 1], int.from_bytes(frame[place + 2 : place + 4])
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
             precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, place + 4)
-            return 2 <= precision <= allocated and (rows, columns, samples) == size
+            return _Stream(rows, columns, samples, precision)
         place += 2 + length
-    return False
+    return None
 
 
 def _through_gdcm(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:

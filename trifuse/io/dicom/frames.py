@@ -54,7 +54,7 @@ def check_pixels(dataset: Dataset, request: Request) -> None:
     """
     samples, count = int(dataset.get("SamplesPerPixel") or 1), frame_count(dataset)
     shape = (count, int(dataset.Rows), int(dataset.Columns), samples)
-    request.check_size(shape)
+    request.check_size(shape, 4 + int(dataset.get("BitsAllocated") or 8) / 8 + 8)
     if "PixelData" not in dataset:
         return
     if is_encapsulated(dataset):
