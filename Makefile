@@ -4,11 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Where PyTorch is taken from: its builds for CPUs, 200 MB instead of 3 GB on Linux. With an NVIDIA GPU:
-# make demo TORCH=https://download.pytorch.org/whl/cu130, or TORCH= for what PyPI has.
-TORCH ?= https://download.pytorch.org/whl/cpu
-
-.PHONY: demo test lint wheel train-gpu clean
+.PHONY: demo test lint train-gpu clean
 
 demo: $(VENV)/ready ## set up, then fuse the bundled sample study and say where the pictures are
 	$(BIN)/trifuse demo
@@ -21,22 +17,15 @@ lint: $(VENV)/ready-test ## set up, then check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-wheel: $(VENV)/ready ## build the wheel and the source archive into dist/, and check what PyPI would show of them
-	$(PIP) '.[release]'
-	$(BIN)/python -m build
-	$(BIN)/python -m twine check --strict dist/*
-
 train-gpu: $(VENV)/ready-test ## the dual-modal networks anew on one GPU, in at most 8 minutes; needs TRIFUSE_SHARED
 	$(BIN)/python scripts/train_gpu.py
 
 clean: ## remove the environment and everything the tools leave behind
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis trifuse-demo dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis trifuse-demo
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	@test -z "$(TORCH)" || $(PIP) --no-deps --retries 0 --timeout 15 --index-url $(TORCH) torch 2>/dev/null \
-		|| echo "$(TORCH) cannot be reached: PyPI's build of PyTorch is taken, which on Linux brings 3 GB for GPUs"
-	$(PIP) --editable '.[plot]'
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready

@@ -113,3 +113,9 @@ def _within(seconds: float, holds: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_no_more_workers_than_fit_into_the_memory() -> None:
+    assert Local(8).within(2 * 10**9, 9 * 10**9).workers == 4
+    assert Local(2).within(10, 10**9).workers == 2
+    assert Local(8).within(10**10, 10**9).workers == 1

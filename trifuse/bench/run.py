@@ -25,6 +25,8 @@ from trifuse.core.image import Image
 from trifuse.core.replacing import claim
 from trifuse.core.version import __version__
 from trifuse.engines import Engine, Local
+from trifuse.fusion import memory
+from trifuse.methods.base import configure
 
 OUTPUTS = ("records", "pictures", "plots", "index.html", "table.md", "table.tex")
 OUTPUTS += ("results.csv", "summary.csv", "calibration.csv")
@@ -66,8 +68,17 @@ def run(
             methods.get(entry.method)
     found = bench_cases.find(recipe.cases, data)
     claim(folder, "bench", recipe.name, [folder / name for name in OUTPUTS], overwrite=overwrite)
-    engines.each(work, list(_jobs(recipe, found, data, folder)), engine, "cases")
+    jobs = list(_jobs(recipe, found, data, folder))
+    engines.each(work, jobs, memory.fitted(engine, lambda: _peak(jobs[0])) if jobs else engine, "cases")
     return gather(recipe, found, folder)
+
+
+def _peak(job: Job) -> int:
+    """Bytes that the largest row takes on a case: results are as large as the sources at any scale."""
+    sources = bench_cases.sources(job.case, job.recipe.cases.prepare)
+    rows = {e.label: e for entries in job.rows.values() for e in entries}.values()
+    chosen = [(configure(methods.get(e.method), e.run.options), e.run) for e in rows if e.method is not None]
+    return max((memory.plan(method, sources, run).peak for method, run in chosen), default=0)
 
 
 def keys_of(recipe: Recipe, case: Case, data: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trifuse.cli.common import AllowGaps, Folder, Frames, Json, Overwrite, SeriesChoice, Units, answer, progress, say
-from trifuse.cli.engines import takes_engine
+from trifuse.cli.engines import memory_of, takes_engine
 from trifuse.cli.settings import takes_run
 from trifuse.engines import Engine
 from trifuse.fusion.settings import Run
@@ -17,7 +17,7 @@ from trifuse.methods import DEFAULT
 
 
 @takes_engine
-@takes_run()
+@takes_run(without={"memory"})
 def cohort(
     cases: Annotated[
         list[Path],
@@ -88,6 +88,7 @@ def cohort(
     choice = Choice(tuple(source or ()), *labels, keep_names, choices.series)
     found = cases_of(cases, choice)
     chosen = tuple(name.strip() for name in metrics.split(",")) if "," in metrics else metrics
+    run = run.changed(memory=memory_of(engine))
     todo = [Job(case, output, method, run, chosen, sheet, suffix, units, choices) for case in found]
     if cases[0].resolve() == output.resolve():
         raise InputError(f"{one_line(output)}: holds the cases themselves; choose another folder for the results")

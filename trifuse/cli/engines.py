@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +11,7 @@ import typer
 
 from trifuse.cli.common import say
 from trifuse.core.errors import InputError, OptionError, brief, one_line
+from trifuse.core.machine import byte_count
 
 if TYPE_CHECKING:
     from trifuse.engines import Engine
@@ -27,7 +27,8 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "memory": (
         Annotated[
-            str | None, typer.Option(help="Most memory of one worker, such as 8GB; a case that takes more fails alone.")
+            str | None,
+            typer.Option(help="Most memory of one worker, such as 8GB; a case that cannot keep to it fails alone."),
         ],
         None,
     ),
@@ -96,6 +97,12 @@ def engine_of(
     return Dask(scheduler, cluster, jobs, memory, resources=asked, tell=say)  # type: ignore[arg-type]
 
 
+def memory_of(engine: Engine) -> str | None:
+    """Most memory of one of its workers, as the setting of a run; None where there is no limit."""
+    given = getattr(engine, "memory", None)
+    return None if given is None else str(given)
+
+
 def _mapping(path: Path) -> dict[str, object]:
     import yaml
 
@@ -106,18 +113,3 @@ def _mapping(path: Path) -> dict[str, object]:
     if not isinstance(content, dict):
         raise InputError(f"{one_line(path)}: resources are a mapping, such as queue: long and walltime: 08:00:00")
     return {str(name): value for name, value in content.items()}
-
-
-UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
-
-
-def byte_count(text: str) -> int:
-    """Bytes in a text such as "8GB" or "512MiB".
-
-    Raises:
-        OptionError: if it is none.
-    """
-    matched = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([KMGT]?I?)B?\s*", text.upper())
-    if matched is None or matched[2] not in UNITS or float(matched[1]) <= 0:
-        raise OptionError(f"memory {text!r} is no size; give, for example, 8GB or 512MiB")
-    return int(float(matched[1]) * UNITS[matched[2]])

@@ -20,10 +20,12 @@ from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
 from trifuse.core.files import digest, safe_name, write_text
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.version import __version__
-from trifuse.fusion import Fused, fuse, saving
+from trifuse.fusion import Fused, fuse, memory, saving
 from trifuse.fusion.settings import Run
 from trifuse.io.many import Choices
 from trifuse.io.request import Units
+from trifuse.methods import get
+from trifuse.methods.base import configure
 from trifuse.metrics.images import evaluate
 
 RECORDS = "records"
@@ -81,7 +83,7 @@ class Job:
             InputError: if a file is missing or cannot be read.
         """
         paths = [*self.case.sources.values(), *(p for p in (self.case.mask, self.case.reference) if p is not None)]
-        settings = {**asdict(self.run), "options": dict(self.run.options), "workers": 0, "device": ""}
+        settings = {**asdict(self.run), "options": dict(self.run.options), "workers": 0, "device": "", "memory": ""}
         parts = [
             [list(self.case.sources), [digest(path) for path in paths], self.case.error, self.units],
             [{name: dict(own) for name, own in self.case.chosen.items()}, asdict(self.choices)],
@@ -158,6 +160,17 @@ def of_case(job: Job) -> tuple[str, Run]:
     own = dict(job.case.settings)
     method = own.pop("method", job.method)
     return method, job.run.changed(**from_text(own))
+
+
+def peak_of(job: Job) -> int:
+    """Bytes that fusing a case takes at its peak, as its method states them.
+
+    Raises:
+        TrifuseError: if its images cannot be read, or cannot be fused.
+    """
+    method, run = of_case(job)
+    images = [_read(name, job) for name in job.case.sources]
+    return memory.plan(configure(get(method), run.options), images, run).peak
 
 
 def _read(name: str, job: Job) -> Image:

@@ -61,6 +61,10 @@ class OptionError(TrifuseError):
     """A method, metric, option, scale or combination of them that does not exist."""
 
 
+class MemoryBudgetError(OptionError):
+    """A run that cannot be made to fit into the memory that it may take."""
+
+
 class PluginError(OptionError):
     """A name that another package adds, and cannot deliver."""
 

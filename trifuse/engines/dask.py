@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from trifuse.core.errors import InputError, OptionError, WorkerError
-from trifuse.core.extras import need
 from trifuse.engines.local import attempt
 
 Job = TypeVar("Job")
@@ -64,7 +63,7 @@ class Dask:
         """See `trifuse.engines.Engine`.
 
         Raises:
-            ExtraError: if Dask is not installed.
+            OptionError: if Dask is not installed.
             InputError: if no scheduler answers, or the cluster refuses its resources.
         """
         distributed = _distributed()
@@ -110,7 +109,7 @@ def queue(cluster: Cluster, resources: Mapping[str, Any], memory: str | None = N
     """dask-jobqueue's cluster of a queue, whose `job_script()` is what it submits; nothing is submitted yet.
 
     Raises:
-        ExtraError: if dask-jobqueue is not installed.
+        OptionError: if dask-jobqueue is not installed.
     """
     _distributed()
     import dask_jobqueue
@@ -133,7 +132,9 @@ def _result(future: Any) -> Any:
 
 
 def _distributed() -> Any:
-    need("cohort", "Dask (--engine local does without)", "dask_jobqueue", "distributed")
-    import distributed
-
+    try:
+        import dask_jobqueue  # noqa: F401
+        import distributed
+    except ImportError:
+        raise OptionError("Dask is not installed; pip install 'trifuse[cohort]', or take --engine local") from None
     return distributed

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, TypeVar
 
@@ -42,6 +42,10 @@ class Local:
     workers: int = 1
     memory: int | None = None
     threads: int = 1
+
+    def within(self, peak: int, total: int) -> Local:
+        """With no more workers than fit into `total` bytes where each takes `peak`; at least one."""
+        return replace(self, workers=max(1, min(self.workers, total // max(1, peak))))
 
     def run(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result | Exception]]:
         """See `trifuse.engines.Engine`."""

@@ -82,6 +82,45 @@ def divergence(field: Volume) -> Volume:
     return total
 
 
+def mixed_divergence(sources: Volume, weights: Volume) -> Volume:
+    """`divergence(mixed(sources, weights))`, bit by bit, without the field in between, which is three volumes."""
+    total = np.zeros(sources.shape[1:], np.float32)
+    over_parts(_diverge, sources.shape[1] * sources.shape[2], sources, weights, total)
+    return total
+
+
+@compiled()
+def _diverge(sources, weights, total, first, last):  # type: ignore[no-untyped-def]
+    _, depth, height, width = sources.shape
+    for row in range(first, last):
+        z, y = row // height, row % height
+        for x in range(width):
+            value = np.float32(0)
+            if z + 1 < depth:
+                value += _flow(sources, weights, z, y, x, 1, 0, 0)
+            if z > 0:
+                value -= _flow(sources, weights, z - 1, y, x, 1, 0, 0)
+            if y + 1 < height:
+                value += _flow(sources, weights, z, y, x, 0, 1, 0)
+            if y > 0:
+                value -= _flow(sources, weights, z, y - 1, x, 0, 1, 0)
+            if x + 1 < width:
+                value += _flow(sources, weights, z, y, x, 0, 0, 1)
+            if x > 0:
+                value -= _flow(sources, weights, z, y, x - 1, 0, 0, 1)
+            total[z, y, x] = value
+
+
+@compiled(inline="always")
+def _flow(sources, weights, z, y, x, down, ahead, beside):  # type: ignore[no-untyped-def]
+    """The mixed difference from one sample to the next along an axis."""
+    flow = np.float32(0)
+    for k in range(sources.shape[0]):
+        step = sources[k, z + down, y + ahead, x + beside] - sources[k, z, y, x]
+        flow += weights[k, z, y, x] * step
+    return flow
+
+
 def integrated(field: Volume, anchor: Volume, screen: float) -> Volume:
     r"""The image u that minimises \(\sum |\nabla u - v|^2 + s (u - a)^2\), by one cosine transform there and back.
 
@@ -90,11 +129,17 @@ def integrated(field: Volume, anchor: Volume, screen: float) -> Volume:
         anchor: a, `(D, H, W)`, which decides what gradients leave open.
         screen: s > 0; over lengths far above \(2 \pi / \sqrt s\) samples u follows a.
     """
-    right = screen * anchor - divergence(field)
+    return from_divergence(divergence(field), anchor, screen)
+
+
+def from_divergence(right: Volume, anchor: Volume, screen: float) -> Volume:
+    """`integrated` by the divergence of the field, `(D, H, W)`, whose memory is used; no further volume is made."""
+    for sums, plane in zip(right, anchor, strict=True):
+        np.subtract(screen * plane, sums, out=sums)
     coefficients = dctn(right, workers=threads(), overwrite_x=True)
     deep, high, wide = (2 - 2 * np.cos(np.pi * np.arange(n) / n) for n in anchor.shape)
-    eigenvalues = deep[:, None, None] + high[:, None] + wide
-    np.divide(coefficients, (eigenvalues + screen).astype(np.float32), out=coefficients)
+    for plane, eigenvalue in zip(coefficients, deep, strict=True):
+        np.divide(plane, (eigenvalue + high[:, None] + wide + screen).astype(np.float32), out=plane)
     solved = np.asarray(idctn(coefficients, workers=threads(), overwrite_x=True), np.float32)
     solved += np.float32(anchor.mean(dtype=np.float64) - solved.mean(dtype=np.float64))  # rounding, many times enlarged
     return solved

@@ -25,6 +25,7 @@ from trifuse.core.image import Image
 from trifuse.core.random import Random
 from trifuse.fusion.settings import Run
 from trifuse.fusion.slices import Steps, alone, by_slices
+from trifuse.fusion.tiling import in_tiles
 from trifuse.methods.base import Card, Drawer, Estimate, Method, card_of
 from trifuse.upsamplers.base import Upsampler
 from trifuse.upsamplers.bicubic import BICUBIC, bicubic
@@ -90,14 +91,15 @@ def _computes_in_bfloat16(device: str) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def run(method: Method, sources: Sequence[Tensor], settings: Run, random: Random) -> Estimate:
+def run(method: Method, sources: Sequence[Tensor], settings: Run, random: Random, *, side: int = 0) -> Estimate:
     """Runs a method on tensors `(B, C, *space)`, adapted to its card; what `fuse` does between reading and saving.
 
-    Of a `Drawer` it is the estimate over `settings.samples` draws.
+    Of a `Drawer` it is the estimate over `settings.samples` draws. Larger pictures than `side` pixels, unless it is 0,
+    go in tiles.
 
     Warns with a `PrecisionNote` before a network computes in bfloat16 on a processor that lacks it.
     """
-    card, fuse = card_of(method), method.fuse
+    card, fuse = card_of(method), in_tiles(method, side) if side else method.fuse
     if settings.samples > 1 and isinstance(method, Drawer):
         fuse = partial(method.draws, count=settings.samples)
     if settings.precision == "bf16" and card.weights is not None and not _computes_in_bfloat16(settings.device):

@@ -9,6 +9,7 @@ This is the only place that knows the whole route. Methods say on their cards wh
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -76,10 +77,15 @@ def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | N
     structures = [aligned[index] for index in what.structures]
     notes = on_grid.notes + what.notes + (adaptations(chosen, structures, how) if len(structures) > 1 else [])
     notes += remarks(aligned)
+    if len(structures) > 1 and how.device == "cpu":
+        plan = memory.plan(chosen, structures, how)
+        memory.tell(plan, how)
+        notes += plan.notes
+    else:
+        plan = memory.Plan(0, 0, workers=how.workers)
     tensors = [_tensor(image, how.device) for image in structures]
     if len(structures) > 1:
-        memory.tell(chosen, [n * how.scale for n in aligned[how.reference].space])
-        found = _sampled(chosen, tensors, how)
+        found = _sampled(chosen, tensors, how.changed(workers=plan.workers), plan.tiles.side if plan.tiles else 0)
     else:
         found = Estimate(_alone(tensors[0], how))
     for layer in what.layers:
@@ -157,24 +163,39 @@ def nested(images: Sequence[Image]) -> bool:
     return True
 
 
-def _sampled(method: Method, sources: list[Tensor], how: Run) -> Estimate:
+def _sampled(method: Method, sources: list[Tensor], how: Run, side: int) -> Estimate:
     """Mean over seeds (or a drawer's own estimate), and standard deviation if there is one to tell."""
     if how.samples == 1 or isinstance(method, Drawer) or not card_of(method).stochastic:
-        fused = run_adapted(method, sources, how, Random(how.seed))
+        fused = run_adapted(method, sources, how, Random(how.seed), side=side)
         certain = how.samples > 1 and fused.std is None
         return Estimate(fused.mean, torch.zeros_like(fused.mean[:, :1]) if certain else fused.std)
     seeds = track(range(how.seed, how.seed + how.samples), "samples")
-    draws = torch.stack([run_adapted(method, sources, how, Random(seed)).mean for seed in seeds])
+    draws = torch.stack([run_adapted(method, sources, how, Random(seed), side=side).mean for seed in seeds])
     return Estimate(draws.mean(dim=0), draws.std(dim=0).mean(dim=1, keepdim=True))
 
 
 def _tensor(image: Image, device: str) -> Tensor:
-    finite = np.nan_to_num(image.pixels, nan=0.0, posinf=1.0, neginf=0.0)
-    return torch.from_numpy(np.ascontiguousarray(finite))[None].to(device)
+    """`(1, C, *space)` without NaN; of a volume that has none, its own pixels and no copy of them."""
+    pixels = image.pixels
+    if image.dims == 2 or not pixels.flags.writeable or not all(np.isfinite(p).all() for p in pixels[0]):
+        pixels = np.nan_to_num(pixels, nan=0.0, posinf=1.0, neginf=0.0)
+    return torch.from_numpy(np.ascontiguousarray(pixels))[None].to(device)
 
 
 def _image(tensor: Tensor, affine: np.ndarray[Any, np.dtype[np.float64]]) -> Image:
     return Image(tensor[0].float().cpu().numpy(), affine=affine, modality=Modality.OTHER, origin="fused")
+
+
+def _digest(image: Image) -> str:
+    """SHA-256 of the native values; of a volume whose values follow from its window, without making all of them."""
+    found = hashlib.sha256()
+    if image.stored is None:
+        for channel in image.pixels:
+            for part in channel:
+                found.update(image.with_pixels(part.reshape(1, *part.shape[:1], -1)).native().tobytes())
+    else:
+        found.update(np.ascontiguousarray(image.stored))
+    return found.hexdigest()
 
 
 def _bits(images: Sequence[Image]) -> Literal[8, 16]:
@@ -208,8 +229,6 @@ def _provenance(method: Method, images: Sequence[Image], how: Run, notes: list[s
 
 
 def _told(method: Method, images: Sequence[Image], how: Run) -> dict[str, Any]:
-    import hashlib
-
     return {
         "method": card_of(method).name,
         "options": {f.name: getattr(method, f.name) for f in dataclasses.fields(method)},  # type: ignore[arg-type]
@@ -223,7 +242,7 @@ def _told(method: Method, images: Sequence[Image], how: Run) -> dict[str, Any]:
                 "channels": image.channels,
                 "window": list(image.window),
                 "units": image.units,
-                "sha256": hashlib.sha256(np.ascontiguousarray(image.native()).tobytes()).hexdigest(),
+                "sha256": _digest(image),
             }
             for image in images
         ],

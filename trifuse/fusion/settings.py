@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from trifuse.align.grid import Registration
 from trifuse.core.errors import OptionError
+from trifuse.core.machine import byte_count
 from trifuse.core.registry import hint
 from trifuse.upsamplers import REGISTRY as UPSAMPLERS
 
@@ -155,6 +156,14 @@ class Run:
             at_least=0,
         ),
     )
+    memory: str | None = field(
+        default=None,
+        metadata=about(
+            "Most memory that a run may take, such as 4GB; above it fewer slices at a time and tiles are taken, and "
+            "what cannot be made to fit is refused. Unless given 80 % of what the machine, or its container, has",
+            metavar="SIZE",
+        ),
+    )
     precision: Precision = field(
         default="fp32",
         metadata=about("bf16 is faster on processors and GPUs that have it", choices=get_args(Precision)),
@@ -177,6 +186,8 @@ class Run:
     def __post_init__(self) -> None:
         for each in fields(self):
             _check(each.name, getattr(self, each.name), each.metadata["setting"], whole=each.type == "int")
+        if self.memory is not None:
+            byte_count(self.memory)
         if self.seed >= 2**32 - self.samples:
             raise OptionError(f"seed {self.seed} is out of range; give 0 to {2**32 - self.samples - 1}")
 

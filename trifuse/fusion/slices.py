@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
+from threading import Lock
 
 import numpy as np
 import torch
@@ -47,15 +48,55 @@ def by_slices(
     at_once = _workers(workers, sources[0].device, count)
     common: tuple[Tensor, Tensor] | None = None
     while True:
-        said = _side_by_side(partial(_advance, slices, common), count, at_once)
-        done = [each for each in said if isinstance(each, Estimate)]
-        if len(done) == count:
-            return _stacked(done, 2 + axis)
-        common = _range_of([each for each in said if isinstance(each, Tensor)])
+        volume = _Volume(2 + axis, count)
+        said = _side_by_side(partial(_advance, slices, common, volume), count, at_once)
+        ranges = [each for each in said if each is not None]
+        if not ranges:
+            return volume.estimate
+        lows, highs = zip(*ranges, strict=True)
+        common = torch.stack(lows).amin(dim=0), torch.stack(highs).amax(dim=0)
 
 
-def _advance(slices: Sequence[Steps], sent: tuple[Tensor, Tensor] | None, index: int) -> Tensor | Estimate:
-    return _advanced(slices[index], sent)
+Range = tuple[Tensor, Tensor]
+"""Least and largest value of a slice, `(B, 1, 1, 1)` each."""
+
+
+def _advance(slices: Sequence[Steps], sent: Range | None, volume: _Volume, index: int) -> Range | None:
+    """Takes one slice a step further: to the range that it waits with, or into the volume."""
+    said = _advanced(slices[index], sent)
+    if not isinstance(said, Estimate):
+        return range_of(said)
+    volume.take(index, said)
+    return None
+
+
+class _Volume:
+    """The volume that slices are put into as they are done, so that none is held twice."""
+
+    def __init__(self, axis: int, count: int) -> None:
+        self.axis, self.count = axis, count
+        self.lock = Lock()
+        self.mean: Tensor | None = None
+        self.std: Tensor | None = None
+
+    def take(self, index: int, made: Estimate) -> None:
+        """Slice `index`, from any thread."""
+        with self.lock:
+            if self.mean is None:
+                self.mean = self._empty(made.mean)
+                self.std = None if made.std is None else self._empty(made.std)
+        self.mean.select(self.axis, index).copy_(made.mean)
+        if self.std is not None and made.std is not None:
+            self.std.select(self.axis, index).copy_(made.std)
+
+    def _empty(self, like: Tensor) -> Tensor:
+        return like.new_empty(*like.shape[: self.axis], self.count, *like.shape[self.axis :])
+
+    @property
+    def estimate(self) -> Estimate:
+        """All of them."""
+        assert self.mean is not None
+        return Estimate(self.mean, self.std)
 
 
 def _advanced(steps: Steps, sent: tuple[Tensor, Tensor] | None) -> Tensor | Estimate:
@@ -72,22 +113,16 @@ def slice_random(random: Random, index: int) -> Random:
     return Random(int(np.random.SeedSequence([random.seed, index]).generate_state(1)[0]))
 
 
-def _range_of(slices: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Least and largest value `(B, 1, 1, 1)` over all slices `(B, C, H, W)`."""
-    lows, highs = zip(*map(range_of, slices), strict=True)
-    return torch.stack(lows).amin(dim=0), torch.stack(highs).amax(dim=0)
-
-
 def _workers(asked: int, device: torch.device, count: int) -> int:
     usual = torch.get_num_threads() if device.type == "cpu" else 1
     return max(1, min(asked or usual, count))
 
 
-def _side_by_side(one: Callable[[int], Tensor | Estimate], count: int, workers: int) -> list[Tensor | Estimate]:
+def _side_by_side(one: Callable[[int], Range | None], count: int, workers: int) -> list[Range | None]:
     """`[one(0), ..., one(count - 1)]`; the first alone, so that weights and kernels are loaded once."""
     autocast = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
-    def in_thread(index: int) -> Tensor | Estimate:
+    def in_thread(index: int) -> Range | None:
         torch.set_num_threads(1)
         with torch.inference_mode(), torch.autocast("cpu", autocast[1], enabled=autocast[0]):
             return one(index)
@@ -113,10 +148,3 @@ def _side_by_side(one: Callable[[int], Tensor | Estimate], count: int, workers: 
             return [results[index] for index in range(count)]
     finally:
         torch.set_num_threads(before)
-
-
-def _stacked(slices: Sequence[Estimate], axis: int) -> Estimate:
-    stds = [each.std for each in slices if each.std is not None]
-    return Estimate(
-        torch.stack([each.mean for each in slices], dim=axis), torch.stack(stds, dim=axis) if stds else None
-    )

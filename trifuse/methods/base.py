@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, 
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from trifuse.core.cost import Cost, Tiling
 from trifuse.core.errors import OptionError
 from trifuse.core.random import Random
 from trifuse.methods import ranges
@@ -50,6 +51,8 @@ class Card(BaseModel):
         stochastic: whether the result depends on the seed.
         native_grids: whether it takes 2D sources of one field of view whose sizes are whole multiples of the
             smallest, each on its own grid; the result has the finest.
+        cost: what it takes of the computer, measured.
+        tiling: how it fuses pictures that are too large for the memory; None if it needs them in one piece.
         notes: what a careful user should know: modes, generalisations, limits, defaults and why.
     """
 
@@ -69,6 +72,8 @@ class Card(BaseModel):
     weights: str | None = None
     stochastic: bool = False
     native_grids: bool = False
+    cost: Cost = Cost()
+    tiling: Tiling | None = None
     notes: str = ""
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trifuse.core import colour, cores
+from trifuse.core.cost import Cost
 from trifuse.core.levels import levels
 from trifuse.core.progress import track
 from trifuse.core.random import Random
@@ -175,6 +176,7 @@ class BitonicX:
             "Sides below 30 pixels are smaller than the filter's window: nothing is filtered there, and the result is "
             "the pixelwise maximum. Pixels that are 8-bit levels are computed with as exact levels, in float64."
         ),
+        cost=Cost(per_pixel=600, seconds=12),
     )
     clarity: Clarity = field(
         default="constant",

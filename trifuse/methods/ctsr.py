@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trifuse import weights
 from trifuse.core import colour
+from trifuse.core.cost import Cost
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.levels import levels, single
 from trifuse.core.progress import track
@@ -64,6 +65,7 @@ class CTSR:
         paper="Jie et al., Measurement 204, 112038, 2022",
         colour="rgb",
         notes=NOTES.strip(),
+        cost=Cost(per_pixel=400, per_source=400, seconds=60),
     )
 
     dictionary: str = field(default="dct", metadata={"help": "dct, or the path of a .npz or .mat dictionary"})

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from trifuse.core.cost import Cost
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
@@ -61,6 +62,7 @@ class DC2Fusion:
         "are blended, the rule is applied once to the "
         "whole; docs/dc2fusion.md says what windows change. A mean of decibels over two sources is the higher the more "
         "a picture leans to one of them: look at the figure of each source.",
+        cost=Cost(seconds=15),
     )
 
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trifuse.core.colour import LUMA
+from trifuse.core.cost import Cost
 from trifuse.core.errors import OptionError, WeightsError
 from trifuse.core.progress import track
 from trifuse.core.random import Random
@@ -76,6 +77,7 @@ class DDFM:
         stochastic=True,
         min_size=2,
         notes=NOTES.strip(),
+        cost=Cost(fixed=30, per_pixel=1500, seconds=60),
     )
 
     prior: str = field(default="brain-prior", metadata={"help": "weights: a name in the catalogue, or a file"})

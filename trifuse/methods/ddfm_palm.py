@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,15 +12,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from trifuse.core.colour import LUMA
+from trifuse.core.cost import Cost
 from trifuse.core.errors import InputError, WeightsError
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, prior_like
-from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM
+from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.filters.palm import Array
-from trifuse.filters.palm_corrected import Problem, coupling_weight, noise_variance, solve
+from trifuse.filters.palm_corrected import Problem, solve
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.methods.palm import PALM, own_range, stretched
 from trifuse.methods.ranges import option
@@ -75,6 +76,7 @@ class DDFMPALM:
         weights=OURS,
         stochastic=True,
         notes=NOTES.strip(),
+        cost=Cost(fixed=30, per_pixel=1500, seconds=60),
     )
 
     variant: Literal["corrected", "reference"] = field(
@@ -123,13 +125,12 @@ class DDFMPALM:
         if prior is None:
             return palm.solve(pair).fused * pair.us_top
         target = palm.target(pair)
-        weights = replace(PRIORLESS, tau4=coupling_weight(pair, target))
-        solution = solve(pair, target, weights, iterations=palm.iterations, tolerance=palm.tolerance)
+        solution = solve(pair, target, PRIORLESS, iterations=palm.iterations, tolerance=palm.tolerance)
         denoise = ProximalPALM(
-            Problem(pair, target, weights),
+            Problem(pair, target, PRIORLESS),
             prior,
             (solution.super_resolved, solution.fused),
-            (noise_variance(pair.ym), noise_variance(target)),
+            (noise_variance(pair.ym), noise_variance(pair.yu)),
             self.trust,
         )
         noise = gaussian(random)

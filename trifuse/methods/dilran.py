@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.cost import Cost
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.dilran import from_state
@@ -48,6 +49,7 @@ class DILRAN:
         "generalisation, equal to the original for two), so their order does not matter. Odd sides are mirrored by "
         "one pixel. The default weights are ours, trained briefly (trifuse/weights/shipped/dilran.md); the authors', "
         "once added: --option weights=dilran-official.",
+        cost=Cost(fixed=2, per_source=2800, seconds=30),
     )
 
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trifuse.core.cost import Cost
 from trifuse.core.errors import OptionError
 from trifuse.core.random import Random
 from trifuse.filters.extremes import background_kept
@@ -41,6 +42,7 @@ class DWT:
         paper="Li, Manjunath, Mitra, Graphical Models and Image Processing 57(3), 1995",
         dims=frozenset({2, 3}),
         notes=NOTES.strip(),
+        cost=Cost(per_pixel=30, per_source=20, seconds=0.5),
     )
 
     wavelet: str = field(default="db2", metadata={"help": "name of a discrete wavelet of PyWavelets"})

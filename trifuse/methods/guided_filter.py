@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, laplace, uniform_filter
 from torch import Tensor
 
+from trifuse.core.cost import Cost, Tiling
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.methods.ranges import option
@@ -40,7 +41,9 @@ class GuidedFilter:
         title="GFF (guided filtering fusion)",
         summary="Base and detail layers, each averaged with saliency weights that follow the edges of the sources.",
         paper="Li, Kang, Hu, IEEE TIP 22(7), 2013",
+        tiling=Tiling(reach=96),
         notes=NOTES.strip(),
+        cost=Cost(per_pixel=100, per_source=40, seconds=1.5),
     )
 
     average: int = option(31, "side of the mean filter that makes the base layer, in pixels", at_least=1)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.cost import Cost
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.methods.ranges import option
@@ -71,6 +72,7 @@ class Laplacian:
             "The detail of the largest size wins (the first source on a tie), the base is the mean of all. "
             "levels is the most; an image whose side shrinks to one pixel gets fewer."
         ),
+        cost=Cost(per_pixel=16, per_source=24, seconds=0.5),
     )
     levels: int = option(4, "number of detail levels", at_least=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.core.cost import Cost
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
@@ -32,15 +33,11 @@ match its gradient. Coefficients of `py` and `ml` fitted on norm-scaled images d
 fit on max-scaled ones: `normalisation=auto` does that. Weights left at none are the variant's own. Our own small
 denoiser is the default; the published DnCNN-S-25 (GPL-3.0) is read from your own file with `denoiser=PATH`. For odd
 sizes `ml` centres the blur, which the program shifts by one pixel. In `corrected` the gradient that enters the
-link is that of the interpolated MRI, so that the cost is one function and falls in every step. On equal grids tau4
-follows from the pair: the noisier the ultrasound and the better the MRI explains it, the more of the MRI. It is
-shown from its darkest to its brightest pixel, as the published pictures are; in the ultrasound's own range it looks
-washed out, since the background of a log-compressed ultrasound is mid grey. Its weights were chosen on synthetic pairs
-(docs/palm.md).
+link is that of the interpolated MRI, so that the cost is one function and falls in every step. It is shown from its
+darkest to its brightest pixel, as the published pictures are; in the ultrasound's own range it looks washed out, since
+the background of a log-compressed ultrasound is mid grey. Its weights were chosen on data sets 1 and 2 of the authors
+(docs/palm.md); on the second, the clean ultrasound is known.
 """
-
-CONTRAST = 0.6
-"""Our denoiser keeps more of an ultrasound that is shown to it with less contrast."""
 
 
 def own_range(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,6 +70,7 @@ class PALM:
         sources=(2, 2),
         native_grids=True,
         notes=NOTES.strip(),
+        cost=Cost(per_pixel=500, seconds=20),
     )
 
     variant: Literal["corrected", "py", "ml"] = field(
@@ -90,7 +88,7 @@ class PALM:
     tau1: float | None = option(None, "prior of the super-resolved MRI", at_least=0)
     tau2: float | None = option(None, "fidelity to the ultrasound", at_least=0)
     tau3: float | None = option(None, "smoothness of the result", at_least=0)
-    tau4: float | None = option(None, "coupling of the result to the MRI; of `corrected`, from the pair", at_least=0)
+    tau4: float | None = option(None, "coupling of the result to the MRI", at_least=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """The fused ultrasound on the finer grid; see `Method.fuse`."""
@@ -122,9 +120,8 @@ class PALM:
         from trifuse.filters import palm, palm_corrected
 
         if self.variant == "corrected":
+            weights = self._weights(palm_corrected.DEFAULTS)
             target = self.target(pair)
-            coupled = replace(palm_corrected.DEFAULTS, tau4=palm_corrected.coupling_weight(pair, target))
-            weights = self._weights(coupled)
             return palm_corrected.solve(pair, target, weights, iterations=self.iterations, tolerance=self.tolerance)
         start = self.denoised(pair)
         reference = palm.PY if self.variant == "py" else palm.ML
@@ -142,13 +139,11 @@ class PALM:
             return pair.yu
         from trifuse.nets import dncnn
 
-        if self.denoiser != "small":
-            return dncnn.denoise(weights.kept(dncnn.load, Path(self.denoiser)), pair.yu)
-        network = weights.kept(dncnn.load, dncnn.SMALL)
-        if self.variant != "corrected":
-            return dncnn.denoise(network, pair.yu)
-        return dncnn.denoise_all_ways(network, pair.yu * CONTRAST) / CONTRAST
+        path = dncnn.SMALL if self.denoiser == "small" else Path(self.denoiser)
+        return dncnn.denoise(weights.kept(dncnn.load, path), pair.yu)
 
     def _weights(self, defaults: Weights) -> Weights:
+        from dataclasses import replace
+
         names = ("tau1", "tau2", "tau3", "tau4")
         return replace(defaults, **{name: getattr(self, name) for name in names if getattr(self, name) is not None})

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.cost import Cost, Tiling
+from trifuse.core.progress import track
 from trifuse.core.random import Random
+from trifuse.core.tiles import cut
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.state import trained
 from trifuse.nets.swinfuse import WINDOW, from_state
@@ -42,6 +46,8 @@ class SwinFuse:
         paper="Wang, Chen, Shao, Li, Zhang, SwinFuse, IEEE Transactions on Instrumentation and Measurement 71, 2022",
         sources=(2, 2),
         weights=WEIGHTS,
+        cost=Cost(fixed=10, per_pixel=3000, seconds=60),
+        tiling=Tiling(reach=21, period=WINDOW, passes=2),
         notes="In the original each stage returns after its first block, so that 83 % of its parameters are never "
         "used and no window is shifted; it fuses tiles of 224x224 by the sum of two blends (twice the amplitude "
         "that the decoder was trained for) and stretches the result by its minimum and maximum. variant=reference "
@@ -60,9 +66,13 @@ class SwinFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
+        return self.fuse_in_tiles(sources, scale=scale, random=random, side=0)
+
+    def fuse_in_tiles(self, sources: Sequence[Tensor], *, scale: int, random: Random, side: int) -> Estimate:
+        """As `fuse`, with features tile by tile; in one piece if `side` is 0. The reference has tiles of its own."""
         net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         is_reference = self.variant == "reference" or (self.variant == "auto" and net.stages == "first")
-        route = fused_by_tiles if is_reference else fused_whole
+        route = fused_by_tiles if is_reference else partial(fused_in_parts, side=side) if side else fused_whole
         pairs = zip(*(source.chunk(len(source)) for source in sources), strict=True)
         fused = torch.cat([route(net, [2 * image - 1 for image in pair], self.strategy) for pair in pairs])
         return Estimate(fused, stretch=in_8_bits if is_reference else None)
@@ -83,6 +93,41 @@ def fused_whole(net: Network, images: Sequence[Tensor], strategy: Strategy) -> T
     ]
     first, second = features.chunk(2)
     return net.decode(blended(first, second, strategy) / 2) / 2 + 0.5
+
+
+def fused_in_parts(net: Network, images: Sequence[Tensor], strategy: Strategy, side: int) -> Tensor:
+    """As `fused_whole`, in tiles that look at up to `side` pixels.
+
+    The blend per channel looks at the whole image: its activity is gathered from all tiles first.
+    """
+    height, width = images[0].shape[2:]
+    padded = functional.pad(torch.cat(list(images)), (0, -width % WINDOW, 0, -height % WINDOW), mode="replicate")
+    reach = net.reach
+    parts: list[tuple[Tensor, Tensor]] = []
+    for tile in track(cut(padded.shape[2:], side, 0, WINDOW), "tiles, activity"):
+        features = net.encode(padded[(..., *tile.seen)], "all")
+        rows, columns = (min(s.stop, n) - s.start for s, n in zip(tile.made, (height, width), strict=True))
+        parts.append(tuple(gathered(x.flatten(2), strategy) for x in features[:, :, :rows, :columns].chunk(2)))  # type: ignore[arg-type]
+    per_channel = [whole_activity([part[k] for part in parts], height * width, strategy) for k in (0, 1)]
+    fused = padded.new_empty(1, 1, *padded.shape[2:])
+    for tile in track(cut(padded.shape[2:], side, reach, WINDOW), "tiles"):
+        first, second = net.encode(padded[(..., *tile.seen)], "all")[(..., *tile.inner)].chunk(2)
+        fused[(..., *tile.made)] = net.decode(blended_by(first, second, per_channel, strategy) / 2)
+    return fused[:, :, :height, :width] / 2 + 0.5
+
+
+def gathered(x: Tensor, strategy: Strategy) -> Tensor:
+    """The norm `(1, C, 1)` along the pixels of a tile, `(1, C, n)`, that `activity` is made of."""
+    if strategy == "linf":
+        return x.amax(dim=2, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(x, 1 if strategy == "l1_mean" else 2, dim=2, keepdim=True)
+    return norm
+
+
+def whole_activity(parts: Sequence[Tensor], pixels: int, strategy: Strategy) -> Tensor:
+    """Activity `(1, C, 1, 1)` of each channel over a whole picture from the norms of its tiles."""
+    norms = gathered(torch.cat(list(parts), dim=2), strategy)
+    return (norms if strategy == "linf" else norms / pixels)[..., None]
 
 
 def fused_by_tiles(net: Network, images: Sequence[Tensor], strategy: Strategy) -> Tensor:
@@ -126,8 +171,12 @@ def blended(first: Tensor, second: Tensor, strategy: Strategy, beyond: Tensor | 
     """
     pair = (first, second)
     pixels = [x.flatten(2) if beyond is None else torch.cat([x.flatten(2), beyond], dim=2) for x in pair]
-    per_channel = [activity(x, 2, strategy)[..., None] for x in pixels]
-    per_pixel = [activity(x, 1, strategy) for x in pair]
+    return blended_by(first, second, [activity(x, 2, strategy)[..., None] for x in pixels], strategy)
+
+
+def blended_by(first: Tensor, second: Tensor, per_channel: Sequence[Tensor], strategy: Strategy) -> Tensor:
+    """`blended` by known activities of the channels, `(1, C, 1, 1)`."""
+    per_pixel = [activity(x, 1, strategy) for x in (first, second)]
     if strategy == "linf":
         per_pixel = [x / first.shape[1] for x in per_pixel]
     return _mixed(first, second, *per_channel) + _mixed(first, second, *per_pixel)

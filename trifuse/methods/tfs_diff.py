@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trifuse import weights
+from trifuse.core.cost import Cost
 from trifuse.core.errors import WeightsError
 from trifuse.core.progress import track
 from trifuse.core.random import Random
@@ -54,6 +55,7 @@ class TFSDiff:
         "solver. The published gate (TMFA) rescales the noisy image too, where the paper has the condition only; a "
         "checkpoint tells by its shape which it was trained with. The published loss compares the clean image with the "
         "predicted noise; trifuse trains with the corrected one.",
+        cost=Cost(fixed=60, per_pixel=1500, seconds=60),
     )
 
     weights: str | None = field(

@@ -12,11 +12,13 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.nn import functional
 
+from trifuse.core.cost import Cost, Tiling
 from trifuse.core.random import Random
 from trifuse.filters.extremes import background_kept
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.state import trained
 from trifuse.nets.tgfuse import MULTIPLE, from_state
+from trifuse.nets.tgfuse_tiles import PERIOD, REACH, fused_in_tiles
 
 Padding = Literal["minimal", "reference"]
 REFERENCE_TILE = 256
@@ -39,6 +41,8 @@ class TGFuse:
         paper="Rao, Wu, Xu, TGFuse, IEEE Transactions on Image Processing 2023, arXiv 2201.10147",
         sources=(2, 2),
         weights=WEIGHTS,
+        cost=Cost(fixed=15, per_pixel=1000, seconds=7),
+        tiling=Tiling(reach=REACH, period=PERIOD, kept=60),
         notes="The order matters: give the anatomical image (MRI) first, the luma of CT, PET or SPECT second. "
         "padding=minimal (default) repeats the edges up to the next multiple of 128; padding=reference is the "
         "original's way: grey 128 below and to the right, a whole further 256 where the side is already a multiple "
@@ -58,11 +62,16 @@ class TGFuse:
         Raises:
             WeightsError: if there are no weights, or they are not of this network.
         """
+        return self.fuse_in_tiles(sources, scale=scale, random=random, side=0)
+
+    def fuse_in_tiles(self, sources: Sequence[Tensor], *, scale: int, random: Random, side: int) -> Estimate:
+        """As `fuse`, with features tile by tile; in one piece if `side` is 0."""
         net = trained(from_state, self.weights or WEIGHTS, self.card.name).to(sources[0].device)
         height, width = sources[0].shape[2:]
         pad = padded_reference if self.padding == "reference" else padded_minimal
         visible, infrared = (pad(source * 255) for source in sources)
-        fused: Tensor = net(visible, infrared)[:, :, :height, :width].clamp(0, 255)
+        made = fused_in_tiles(net, visible, infrared, side) if side else net(visible, infrared)
+        fused: Tensor = made[:, :, :height, :width].clamp(0, 255)
         if self.padding == "reference":
             return Estimate(fused.floor() / 255)
         return Estimate(background_kept(fused / 255, sources))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trifuse.core.colour import LUMA
+from trifuse.core.cost import Cost, Tiling
 from trifuse.core.random import Random
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.nets.state import trained
@@ -44,6 +45,8 @@ class U2Fusion:
         sources=(2, 2),
         min_size=2,
         weights=WEIGHTS,
+        cost=Cost(fixed=5, per_pixel=3320, seconds=22),
+        tiling=Tiling(reach=10),
         notes="The order matters: the authors put PET first and MRI second; more than two sources are folded from "
         "left to right. The output is compressed (black near 0.03, white near 0.9). variant=corrected (default) "
         "keeps that range and carries the colour of all sources; variant=reference divides by the largest value of "

@@ -16,7 +16,8 @@ estimation using Real NVP", ICLR 2017.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, cast
+from contextvars import ContextVar
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,19 @@ BAND = 4096
 """Pixels that are computed together, about what fits into a processor's cache with all their channels."""
 
 Step = Callable[[Tensor], Tensor]
+
+
+class Survey(Protocol):
+    """What attention in a tile is told of the whole picture."""
+
+    def of_whole(self, products: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
+        """Gram matrix `(B, C, C)` and norms `(B, 2C)` to be used, of those of a tile; called layer after layer."""
+        ...
+
+
+SURVEY: ContextVar[Survey | None] = ContextVar("cddfuse_survey", default=None)
+"""Whom attention asks while a picture is fused tile by tile; see `cddfuse_tiles`."""
+
 Border = Literal["constant", "reflect"]
 
 
@@ -136,9 +150,12 @@ def attended(x: Tensor, bands: Iterable[tuple[slice, Tensor]], temperature: Tens
         values.append((rows, v.permute(0, 2, 3, 1)))
     heads, width = temperature.shape[0], projection.shape[0]
     each = width // heads
-    gram = torch.stack(grams).sum(dim=0).reshape(-1, heads, each, heads, each)
+    products, norms = torch.stack(grams).sum(dim=0), torch.linalg.vector_norm(torch.stack(lengths), dim=0)
+    if (survey := SURVEY.get()) is not None:
+        products, norms = survey.of_whole(products, norms)
+    gram = products.reshape(-1, heads, each, heads, each)
     blocks = torch.diagonal(gram, dim1=1, dim2=3).permute(0, 3, 1, 2)
-    length = torch.linalg.vector_norm(torch.stack(lengths), dim=0).clamp_min(1e-12).reshape(-1, 2, heads, each)
+    length = norms.clamp_min(1e-12).reshape(-1, 2, heads, each)
     cosine = blocks / (length[:, 0].unsqueeze(3) * length[:, 1].unsqueeze(2))
     attention = (cosine * temperature).softmax(dim=-1)
     mixing = projection.reshape(width, heads, each).transpose(0, 1) @ attention

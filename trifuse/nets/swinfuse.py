@@ -130,6 +130,11 @@ class SwinFuse(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
         self.conv = nn.Conv2d(WIDTH, 1, 1)
 
+    @property
+    def reach(self) -> int:
+        """How many pixels far a pixel of the features looks: a window further with each shifted block."""
+        return WINDOW * sum(len(stage.blocks) // 2 for stage in (self.EN1_0, self.EN2_0, self.EN3_0))
+
     def encode(self, image: Tensor, stages: Stages | None = None) -> Tensor:
         """Features of an image; everything but the attention is token-wise, so it stays cut into windows throughout."""
         size = (image.shape[2], image.shape[3])

@@ -6,10 +6,11 @@ NEAREST = Upsampler(Card(name="nearest", ...), nearest)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from trifuse.core.cost import Cost
 from trifuse.core.random import Random
 
 
@@ -23,6 +24,7 @@ class Card:
         dims: 2 (pictures and slices) and/or 3 (volumes).
         paper: citation with year, or None for a textbook rule.
         weights: name of its entry in the catalogue of checkpoints, or None.
+        cost: what it takes of the computer, by the pixels that it makes, measured.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Card:
     dims: frozenset[int] = frozenset({2})
     paper: str | None = None
     weights: str | None = None
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True)

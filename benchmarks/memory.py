@@ -1,0 +1,130 @@
+"""Memory of each method: what its card states and what a process of its own takes, at three sizes.
+
+    python -m benchmarks memory [--methods cddfuse mean] [--sides 256 512 1024] [--volume 48 96 144] [--markdown]
+    python -m benchmarks memory --one cddfuse --space 4096 4096 --memory 2GB
+
+Beyond the program: a process loads the method and fuses a small case, then starts to count (VmHWM of Linux after its
+reset), with one thread, two sources of smooth noise, and a budget that is not reached unless `--memory` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from trifuse.core.image import Image
+
+
+def main() -> None:
+    """Prints a line per method and size: megabytes stated and measured, their ratio, seconds of processor."""
+    parser = argparse.ArgumentParser(description="Memory stated and measured.")
+    parser.add_argument("--methods", nargs="*", default=None)
+    parser.add_argument("--sides", type=int, nargs="*", default=[256, 512, 1024])
+    parser.add_argument("--volume", type=int, nargs="*", default=[64, 96, 144])
+    parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--memory", default="500GB")
+    parser.add_argument("--limit", type=int, default=600, help="seconds of a size")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--one", help="a single method, at --space, in this process")
+    parser.add_argument("--space", type=int, nargs="+")
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measured(given.one, given.space, given.scale, given.memory)))
+        return
+    from trifuse import methods
+
+    form = (
+        "| {} | {} | {:.0f} | {:.0f} | {:.2f} | {:.1f} |"
+        if given.markdown
+        else "{:16} {:>16} {:9.0f} {:9.0f} {:6.2f} {:8.1f}"
+    )
+    print("method, size, MB stated, MB measured, ratio, seconds")
+    for name in given.methods or methods.names():
+        flat = 2 in methods.get(name).card.dims
+        for side in given.sides if flat else given.volume:
+            space = [side] * (2 if flat else 3)
+            found = in_process(name, space, given.scale, given.memory, given.limit)
+            if found is None:
+                print(f"{name} {space}: no result within {given.limit} s", flush=True)
+                break
+            size = "x".join(map(str, space))
+            ratio = found["stated"] / max(found["measured"], 1)
+            print(
+                form.format(name, size, found["stated"] / 1e6, found["measured"] / 1e6, ratio, found["seconds"]),
+                flush=True,
+            )
+
+
+def in_process(name: str, space: list[int], scale: int, memory: str, limit: int) -> dict[str, float] | None:
+    """`measured` in a process of its own; None where it takes too long."""
+    options = ["--one", name, "--scale", str(scale), "--memory", memory, "--space", *map(str, space)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks", "memory", *options]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
+    except subprocess.TimeoutExpired:
+        return None
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measured(name: str, space: list[int], scale: int, memory: str) -> dict[str, float]:
+    """Bytes stated and measured beyond the program, and seconds of the processor, for two sources of a size."""
+    import torch
+
+    import trifuse
+    from trifuse.fusion import memory as planning
+    from trifuse.fusion.settings import Run
+    from trifuse.methods import get
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    run, method = Run(scale=scale, memory=memory), get(name)()
+    small = [32 if n > 1 else n for n in space]
+    trifuse.fuse([picture(small, 0), picture(small, 1)], method, run=run)
+    before = held("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the most from here on
+    sources = [picture(space, seed) for seed in (0, 1)]
+    plan = planning.plan(method, sources, run)
+    start = time.process_time()
+    trifuse.fuse(sources, method, run=run)
+    seconds = time.process_time() - start
+    return {
+        "stated": plan.peak - planning.PROGRAM,
+        "measured": held("VmHWM") - before,
+        "process": held("VmHWM"),
+        "seconds": seconds,
+        "tile": plan.tiles.side if plan.tiles else 0,
+    }
+
+
+def picture(space: list[int], seed: int) -> Image:
+    """Blobs over a black background, with grain, as bytes are; slice by slice, so that making it takes no memory."""
+
+    random = np.random.default_rng(seed)
+    pixels = np.empty((1, *space), np.float32)
+    axes = [np.linspace(-1, 1, n, dtype=np.float32) for n in space]
+    rest = sum(
+        axis.reshape([-1 if k == i else 1 for k in range(len(space) - 1)]) ** 2 for i, axis in enumerate(axes[1:])
+    )
+    for row, x in enumerate(axes[0]):
+        head = np.clip(1.2 - np.sqrt(x**2 + rest) - 0.1 * seed, 0, 1)
+        grain = random.random(head.shape, dtype=np.float32)
+        pixels[0, row] = np.round(255 * np.where(head > 0.3, 0.7 * head + 0.2 * grain, 0)) / 255
+    return Image(pixels)
+
+
+def held(kind: str) -> int:
+    """Bytes of this process: "VmRSS" now, "VmHWM" at most."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
+
+
+if __name__ == "__main__":
+    main()
