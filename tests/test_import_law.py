@@ -21,6 +21,7 @@ FLOORS = [
     {"fusion"},
     {"cohort", "bench", "prepare", "train"},
     {"cli"},
+    {"__main__.py"},
 ]
 """Packages from the ground up; a package may use its own floor and those below."""
 

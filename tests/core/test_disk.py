@@ -103,6 +103,7 @@ def test_filters_work_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch)
     _TOLD.clear()
     monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setenv("TRIFUSE_HOME", __file__)
     with pytest.warns(CacheWarning, match="NUMBA_CACHE_DIR"):
         twice = compiled()(lambda x: 2 * x)
     assert twice(21) == 42

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trifuse.filters.anisotropic import anisotropic_gaussian
+from trifuse.filters.anisotropic import AnisotropicGaussian, anisotropic_gaussian
 from trifuse.filters.structure_tensor import StructureTensor, structure_tensor
 
 ALPHA = 0.6
@@ -53,6 +53,17 @@ def test_several_images_at_once_are_each_alone() -> None:
     together = anisotropic_gaussian(images, 6.0, ALPHA, 0.3, tensor)
     alone = [anisotropic_gaussian(image, 6.0, ALPHA, 0.3, tensor) for image in images]
     assert np.array_equal(together, np.stack(alone))
+
+
+def test_weights_summed_up_once_serve_the_next_images() -> None:
+    images = np.random.default_rng(3).random((4, 33, 20))
+    smooth = AnisotropicGaussian(5.0, ALPHA, structure_tensor(images[0], 5.0))
+    parts = [smooth(images[0], 9.0), *smooth(images[1:3], 9.0), smooth(images[3], 0.3), smooth(images[3], 9.0)]
+    expected = [
+        anisotropic_gaussian(images[index], 5.0, ALPHA, threshold, structure_tensor(images[0], 5.0))
+        for index, threshold in ((0, 9.0), (1, 9.0), (2, 9.0), (3, 0.3), (3, 9.0))
+    ]
+    assert np.array_equal(parts, expected)
 
 
 def test_a_window_larger_than_the_image_is_clipped() -> None:

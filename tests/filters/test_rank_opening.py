@@ -10,7 +10,7 @@ from trifuse.core.errors import InputError, OptionError
 from trifuse.filters.gathered_rank import ranks_in_masks
 from trifuse.filters.range_mask import MaskRule, RangeMasks, range_masks
 from trifuse.filters.rank_opening import opened_by_rank, range_opening
-from trifuse.filters.sliding_rank import sliding_ranks
+from trifuse.filters.sliding_rank import guide_ranges, place_of_black, sliding_ranks
 from trifuse.filters.structure_tensor import gaussian
 
 
@@ -71,12 +71,15 @@ def test_sliding_ranks_are_gathered_ranks(size: tuple[int, int]) -> None:
     masks = range_masks(image[None], image, guide, MaskRule(15, 1.7))
     assert masks.uniform
     ranks = np.array([rank_of(n) for n in range(31 * 31 + 1)])
-    low, high = sliding_ranks(image, (guide, guide), (masks.guide_low, masks.guide_high), guide, 15, ranks)
     levels, order = np.unique(image, return_inverse=True)
-    places = order.reshape(1, *size).astype(np.int32)
-    lowest, highest = ranks_in_masks(image[None], masks, 15, ranks, (places, places), inverse=False)
-    assert np.array_equal(low, levels[lowest[0]])
-    assert np.array_equal(high, levels[highest[0]])
+    places = order.reshape(size).astype(np.int32)
+    pair = (places, places[::-1].copy())
+    for inverse, ranges in zip((False, True), guide_ranges(masks), strict=True):
+        for low, high in ((pair[0], pair[0]), pair):
+            ranked = sliding_ranks((low, high), place_of_black(levels), ranges, 15, ranks)
+            expected = ranks_in_masks(image[None], masks, 15, ranks, (low[None], high[None]), inverse=inverse)
+            assert np.array_equal(ranked[0], expected[0][0])
+            assert np.array_equal(ranked[1], expected[1][0])
 
 
 def test_many_different_values_are_ranked_exactly() -> None:

@@ -35,6 +35,19 @@ def test_the_source_with_a_blob_leads_around_it_and_weights_sum_to_one() -> None
     assert np.allclose(unexplained([base, blob, base], power=0), 1 / 3)
 
 
+def test_a_source_that_contradicts_the_leading_one_has_no_say_there() -> None:
+    bright = np.zeros((128, 128), np.float32)
+    bright[50:70, 50:70] = 0.5
+    weights = unexplained([0.2 + bright, 0.7 - 0.8 * bright], power=1)
+    assert weights[0, 46:74, 46:74].min() > 0.99
+
+
+def test_gains_make_contrasts_count_more() -> None:
+    first, second = np.random.default_rng(3).random((2, 128, 128)).astype(np.float32)
+    plain, raised = (unexplained([first, second], gains=gains)[1].mean() for gains in (None, [1, 2]))
+    assert raised > plain + 0.2
+
+
 @pytest.mark.parametrize("shape", [(130, 70), (66, 20, 5)])
 def test_cells_and_back_keep_a_constant_and_the_size(shape: tuple[int, ...]) -> None:
     x = np.full(shape, 0.4, np.float32)

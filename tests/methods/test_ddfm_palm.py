@@ -19,11 +19,12 @@ from trifuse.core.errors import InputError, OptionError, WeightsError
 from trifuse.core.image import Image
 from trifuse.core.random import Random
 from trifuse.diffusion.model import METADATA, Behaviour
-from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, noise_variance, with_luma
+from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, with_luma
 from trifuse.diffusion.samplers import DDIM, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import noise_of, to_clean, uniform_lambda
 from trifuse.filters import palm_corrected
 from trifuse.filters.palm import Pair
+from trifuse.filters.palm_corrected import noise_variance
 from trifuse.methods.ddfm_palm import DDFMPALM
 from trifuse.nets.adm_unet import ADMConfig, ADMUNet
 from trifuse.nets.sr3_config import UNetConfig

@@ -66,6 +66,18 @@ def test_a_dark_source_is_raised_and_bright_tissue_is_not_clipped() -> None:
     assert (result == 1).mean() < 0.05
 
 
+def test_what_is_dark_in_one_source_and_bright_in_another_does_not_vanish() -> None:
+    common = anatomy((128, 128))
+    ventricle, tumour = ball((128, 128), (70, 50), 9), ball((128, 128), (50, 85), 8)
+    first = common + 0.1 - 0.3 * ventricle - 0.1 * tumour
+    second = common + 0.3 * ventricle + 0.28 * tumour
+    result = fused(first * (common > 0), second * (common > 0))
+    for centre, radius in (((70, 50), 9), ((50, 85), 8)):
+        near = ball((128, 128), centre, 1.5 * radius) & ~ball((128, 128), centre, radius)
+        step = result[ball((128, 128), centre, radius)].mean() - result[near].mean()
+        assert abs(step) > 0.8 * 0.28
+
+
 def test_no_extreme_that_no_source_has() -> None:
     noise = np.random.default_rng(0).random((3, 64, 64))
     result = fused(*noise)

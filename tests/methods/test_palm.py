@@ -184,3 +184,28 @@ def test_published_pictures_of_the_matlab_program(data: Path) -> None:
     difference = np.abs(levels(fused) - published("fusion"))
     assert difference.max() <= 1
     assert difference.mean() < 0.18
+
+
+def matrix(path: Path) -> Array:
+    """The one array of a MATLAB file."""
+    return next(np.asarray(value, float) for key, value in scipy.io.loadmat(path).items() if not key.startswith("__"))
+
+
+def psnr(image: Array, truth: Array) -> float:
+    """PSNR in dB of the affine function of an image that is nearest to the truth."""
+    gain, offset = np.polyfit(image.ravel(), truth.ravel(), 1)
+    return float(20 * np.log10(np.ptp(truth) / np.std(gain * image + offset - truth)))
+
+
+@pytest.mark.filterwarnings("ignore::trifuse.io.ranges.RangeWarning")
+def test_as_near_to_the_clean_ultrasound_as_the_published_picture_from_arrays_and_pictures(data: Path) -> None:
+    from PIL import Image as Pillow
+
+    folder, part = data / "mri-us" / "data2", np.s_[220:412, 120:312]
+    mri, us, clean = (matrix(folder / f"{name}.mat")[part] for name in ("IRM_observed", "US_observed", "US_GT"))
+    published = np.asarray(Pillow.open(folder / "published_palm" / "fusion_observed.png").convert("L"), dtype=float)
+    bytes_ = [np.rint(255 * (x - x.min()) / np.ptp(x)).astype(np.uint8) for x in (mri, us)]
+    from_arrays = trifuse.fuse([mri, us], "palm").image.pixels[0]
+    from_pictures = trifuse.fuse(bytes_, "palm").image.pixels[0]
+    assert psnr(from_arrays, clean) > psnr(published[part], clean) - 0.2
+    assert psnr(from_pictures, clean) == pytest.approx(psnr(from_arrays, clean), abs=0.1)

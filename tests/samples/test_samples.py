@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,14 @@ def test_a_wheel_carries_them(tmp_path: Path) -> None:
         shutil.copy(REPOSITORY / name, copy)
     shutil.copytree(REPOSITORY / "trifuse", copy / "trifuse", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], check=True, cwd=copy)
-    names = ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    wheel = next(tmp_path.glob("*.whl"))
+    assert wheel.stat().st_size < 40e6
+    archive = ZipFile(wheel)
+    names = archive.namelist()
+    assert {"trifuse/recipes/bench/dual.yaml", "trifuse/recipes/train/source-sr.yaml"} <= set(names)
+    assert "trifuse/core/maps.npz" in names
+    page = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    assert re.findall(r"\]\((?!https?://|#)[^)]*\)", page) == []
+    assert "Project-URL: Homepage" in page
     expected = {f"trifuse/samples/{p.name}" for dims in (2, 3) for p in study(dims).values()}
     assert expected | {"trifuse/samples/README.md"} <= set(names)

@@ -19,7 +19,7 @@ import typer
 app = typer.Typer(
     name="trifuse",
     help="Fuse two, three or more medical images of one patient into one picture, with super-resolution.",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -47,6 +47,9 @@ def bench(
 
       trifuse bench table1 -o runs/table1 --data ~/data --limit 6 --methods tfs-diff,bitonicx
     """
+    from trifuse.core.extras import need
+
+    need("bench", "trifuse bench")
     from trifuse.bench import recipe as recipes
     from trifuse.bench import report, summary
     from trifuse.bench import run as bench_run

@@ -62,11 +62,13 @@ def compare(
 
       trifuse compare ct.png mr.png -o comparison --methods mean,laplacian,bitonicx --metrics vif,ssim,qabf
     """
+    from trifuse.core.extras import need
     from trifuse.core.files import check_spares
     from trifuse.core.replacing import check_claim
     from trifuse.fusion import compare as comparison
     from trifuse.io.many import read_all
 
+    need("plot", "trifuse compare")
     check_spares(comparison.outputs_of(output), sources)
     read = read_all(
         sources,

@@ -30,6 +30,9 @@ def demo(
 
       trifuse demo --volume -o my-folder
     """
+    from trifuse.core.extras import need
+
+    need("plot", "trifuse demo")
     from trifuse import fusion, samples
     from trifuse.core.replacing import check_claim
     from trifuse.fusion import Run

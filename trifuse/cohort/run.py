@@ -13,6 +13,7 @@ from typing import Any
 from trifuse.cohort import bids, page
 from trifuse.cohort.task import RECORDS, Job, peak_of, work
 from trifuse.core.errors import InputError, OptionError, TrifuseError
+from trifuse.core.extras import need
 from trifuse.core.files import check_spares, write_text
 from trifuse.core.replacing import claim
 from trifuse.core.version import __version__
@@ -58,6 +59,7 @@ def cohort(
 
     Raises:
         OptionError: if there is no such part.
+        ExtraError: if what draws the page or the sheets is not installed.
         InputError: if there is no case, or the folder holds something else.
     """
     number, count = shard
@@ -65,6 +67,9 @@ def cohort(
         raise OptionError(f"--shard {number}/{count} is no part; give 1/{count} to {count}/{count}")
     if not jobs:
         raise InputError("there is no case to work on")
+    need("cohort", "the page of a cohort", "jinja2")
+    if any(job.sheet for job in jobs):
+        need("cohort", "a cohort's sheets (off with --no-sheet)", "matplotlib")
     _claim(jobs, overwrite)
     own = list(jobs)[number - 1 :: count]
     missing = sorted((job for job in own if not job.is_done()), key=_size, reverse=True)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import config, njit
 
 from trifuse.core.errors import CacheWarning, brief
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+compiled_part = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For functions that only compiled ones of the same file call: what calls them from Python need not be compiled."""
+
 
 def compiled(**options: Any) -> Callable[[F], F]:
     """Numba's `njit` for a function that lets go of the interpreter lock; `options` are numba's.
 
-    What is compiled is kept beside the source, in the user's cache, or in `NUMBA_CACHE_DIR`. Where none of them can be
-    written to, or the disk is full, it is compiled anew in each process, and a `CacheWarning` says so.
+    What is compiled is kept in `NUMBA_CACHE_DIR` if that is set, else in `caches()`, so that uninstalling leaves
+    nothing behind, else where numba finds a place (beside the source). Where none can be written to, or the disk is
+    full, it is compiled anew in each process, and a `CacheWarning` says so.
     """
 
     def decorated(function: F) -> F:
         try:
-            made = njit(cache=True, nogil=True, **options)(function)
+            with _our_place():
+                made = njit(cache=True, nogil=True, **options)(function)
         except RuntimeError as error:  # numba finds no folder to write to
             _tell(error)
             return njit(nogil=True, **options)(function)  # type: ignore[no-any-return]
@@ -30,6 +39,39 @@ def compiled(**options: Any) -> Callable[[F], F]:
         return made  # type: ignore[no-any-return]
 
     return decorated
+
+
+def caches() -> Path:
+    """The user's cache folder: in `$TRIFUSE_HOME`, else where the platform keeps what programs can make anew."""
+    if given := os.environ.get("TRIFUSE_HOME"):
+        return Path(given).expanduser() / "cache"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "trifuse" / "cache"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/trifuse").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "trifuse"
+
+
+@contextmanager
+def _our_place() -> Iterator[None]:
+    """Lets numba, which asks once for each function, keep it in our folder; those of others stay where they are."""
+    before = config.CACHE_DIR
+    if before or not _can_be_written(caches()):
+        yield
+        return
+    config.CACHE_DIR = str(caches())
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def _can_be_written(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 class _Lenient:

@@ -30,9 +30,8 @@ from trifuse.core.errors import OptionError
 LEVELS = 512
 """Entries of a palette's table; pictures have 20 to 256 steps."""
 
-MATPLOTLIB = {name: name for name in ("inferno", "magma", "plasma", "viridis", "cividis", "turbo")}
-MATPLOTLIB["spectral"] = "nipy_spectral"
-"""Names of ours -> names of matplotlib's maps."""
+MATPLOTLIB = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "spectral")
+"""Those of matplotlib, whose 256 colours each stand in `maps.npz`, so that reading uptake needs no plotting library."""
 
 LUMA = np.array(colour.LUMA, dtype=np.float32)
 """ITU-R BT.601, as in `trifuse.core.colour`."""
@@ -94,9 +93,9 @@ def table(name: str) -> NDArray[np.float32]:
     """
     at = np.linspace(0, 1, LEVELS)
     if name in MATPLOTLIB:
-        from matplotlib import colormaps
-
-        return np.asarray(colormaps[MATPLOTLIB[name]](at)[:, :3] * 255, dtype=np.float32)
+        with np.load(Path(__file__).with_name("maps.npz")) as maps:
+            colours: NDArray[np.float32] = maps[name]
+        return colours[np.minimum((at * len(colours)).astype(np.int64), len(colours) - 1)]
     if name not in _nodes():
         raise OptionError(f"palette {name!r} is not known; choose one of {', '.join(names())}")
     nodes = _nodes()[name]

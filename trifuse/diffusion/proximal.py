@@ -105,11 +105,3 @@ class ProximalPALM:
         self.x1 = self.problem.step_mri(self.x1, self.x2)
         self.x2, _ = self.problem.step_us(self.x1, self.x2)
         return self.state.to(x)
-
-
-def noise_variance(image: Array) -> float:
-    """Variance of the noise of an image (H, W), from the median of its finest diagonal differences (Donoho 1995)."""
-    even = image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2]
-    rows = even[::2] - even[1::2]
-    diagonal = (rows[:, ::2] - rows[:, 1::2]) / 2
-    return float(np.median(np.abs(diagonal)) / 0.6745) ** 2 if diagonal.size else 0.0

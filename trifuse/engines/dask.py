@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from trifuse.core.errors import InputError, OptionError, WorkerError
+from trifuse.core.extras import need
 from trifuse.engines.local import attempt
 
 Job = TypeVar("Job")
@@ -63,7 +64,7 @@ class Dask:
         """See `trifuse.engines.Engine`.
 
         Raises:
-            OptionError: if Dask is not installed.
+            ExtraError: if Dask is not installed.
             InputError: if no scheduler answers, or the cluster refuses its resources.
         """
         distributed = _distributed()
@@ -109,7 +110,7 @@ def queue(cluster: Cluster, resources: Mapping[str, Any], memory: str | None = N
     """dask-jobqueue's cluster of a queue, whose `job_script()` is what it submits; nothing is submitted yet.
 
     Raises:
-        OptionError: if dask-jobqueue is not installed.
+        ExtraError: if dask-jobqueue is not installed.
     """
     _distributed()
     import dask_jobqueue
@@ -132,9 +133,7 @@ def _result(future: Any) -> Any:
 
 
 def _distributed() -> Any:
-    try:
-        import dask_jobqueue  # noqa: F401
-        import distributed
-    except ImportError:
-        raise OptionError("Dask is not installed; pip install 'trifuse[cohort]', or take --engine local") from None
+    need("cohort", "Dask (--engine local does without)", "dask_jobqueue", "distributed")
+    import distributed
+
     return distributed

@@ -12,13 +12,12 @@ Source: Treece, bitonic X filter, `xbitonic2` 1.0.3 (2021). The steps, for thres
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.filters.anisotropic import anisotropic_gaussian
+from trifuse.filters.anisotropic import AnisotropicGaussian
 from trifuse.filters.noise_estimate import noise_estimate
 from trifuse.filters.range_mask import MaskRule
 from trifuse.filters.rank_opening import Stack, range_opening
@@ -141,7 +140,7 @@ def _filter(stack: Stack, rule: MaskRule, settings: Bitonic, *, corner: bool) ->
     grey = stack.mean(axis=0) if len(stack) > 1 else stack[0]
     extent = GAUSSIAN_PER_HALF_WIDTH * rule.half_width
     tensor = structure_tensor(grey, extent, corner=corner)
-    smooth = partial(anisotropic_gaussian, extent=extent, alpha=ALPHA, tensor=tensor)
+    smooth = AnisotropicGaussian(extent, ALPHA, tensor)
     guide = rounded(smooth(grey, threshold=3 * rule.threshold * np.sqrt(len(stack))))
     opened, closed = range_opening(stack, rounded(grey), guide, rule, settings.centile)
     threshold = 1.4 * rule.threshold

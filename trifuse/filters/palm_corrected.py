@@ -22,8 +22,11 @@ from trifuse.filters import link
 from trifuse.filters.fourier_sr import FourierStep, blur_spectrum, difference_spectrum
 from trifuse.filters.palm import Array, Iteration, Pair, Solution, Weights, check_finite, relative_change
 
-DEFAULTS = Weights(tau1=3.0, tau2=1.0, tau3=0.1, tau4=0.3, gamma=1.0)
-"""Weights chosen on development data (docs/palm.md)."""
+DEFAULTS = Weights(tau1=0.1, tau2=1.0, tau3=0.1, tau4=0.3, gamma=1.0)
+"""Weights chosen on development data (docs/palm.md); tau4 is that of an MRI with coarser pixels."""
+
+COUPLING_UNIT = 80.0
+"""Squared ratio of variances at which the coupling weighs 1; chosen on synthetic pairs (docs/palm.md)."""
 
 CUTOFF = 1e-6
 """Singular values of the link's monomials up to this fraction of the largest are noise."""
@@ -137,6 +140,32 @@ class Problem:
             if np.linalg.norm(step) < 1e-7 * np.linalg.norm(x2):
                 break
         return x2, updates
+
+
+def coupling_weight(pair: Pair, denoised: Array) -> float:
+    r"""tau4 of a pair: the more, the noisier the ultrasound is and the better the MRI explains it.
+
+    On equal grids \(\tau_4 = \rho^2 / 80\) with \(\rho = \hat\sigma^2 / \operatorname{var}(y_2 - f(x_1))\), where
+    \(\hat\sigma\) is the noise of the ultrasound (Donoho's estimate from the finest wavelets), between 0.01 and 1.
+    Where the MRI is coarser, the default: the coupling is what brings it in at all.
+    """
+    if pair.ratio > 1:
+        return DEFAULTS.tau4
+    start = pair.interpolated
+    g = _gradient(start)
+    unexplained = float(np.var(denoised - link.polynomial(link.fit(start, g, denoised, CUTOFF), start, g)))
+    if unexplained == 0:
+        return DEFAULTS.tau4
+    ratio = noise_variance(pair.yu) / unexplained
+    return float(np.clip(ratio**2 / COUPLING_UNIT, 0.01, 1.0))
+
+
+def noise_variance(image: Array) -> float:
+    """Variance of the noise of an image (H, W), from the median of its finest diagonal differences (Donoho 1995)."""
+    even = image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2]
+    rows = even[::2] - even[1::2]
+    diagonal = (rows[:, ::2] - rows[:, 1::2]) / 2
+    return float(np.median(np.abs(diagonal)) / 0.6745) ** 2 if diagonal.size else 0.0
 
 
 def solve(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from trifuse.core.compiled import compiled
+from trifuse.core.compiled import compiled, compiled_part
 from trifuse.filters.structure_tensor import Plane
 
 ITERATIONS = 110
@@ -95,24 +95,18 @@ def pulse_coupled(detail: Plane) -> Counts:
         fading = float(np.exp(-np.float64(parameters.decay)))
         threshold_fading = float(np.exp(-np.float64(parameters.threshold_decay)))
     fired = np.zeros(detail.shape, np.uint8)
-    _pulse(
-        np.ascontiguousarray(morphological_gradient(detail)),
-        fading,
-        parameters.linking,
-        parameters.amplitude,
-        threshold_fading,
-        fired,
-    )
+    stimulus = np.ascontiguousarray(morphological_gradient(detail))
+    framed = np.zeros((2, detail.shape[0] + 2, detail.shape[1] + 2))
+    state = (np.zeros_like(stimulus), np.ones_like(stimulus), framed[0], framed[1])
+    _pulse(stimulus, fading, parameters.linking, parameters.amplitude, threshold_fading, *state, fired)
     return fired
 
 
 @compiled(error_model="numpy")
-def _pulse(stimulus, fading, linking, amplitude, threshold_fading, fired):  # type: ignore[no-untyped-def]
+def _pulse(  # type: ignore[no-untyped-def]
+    stimulus, fading, linking, amplitude, threshold_fading, energy, threshold, firing, fires, fired
+):
     height, width = stimulus.shape
-    energy = np.zeros((height, width))
-    threshold = np.ones((height, width))
-    firing = np.zeros((height + 2, width + 2))
-    fires = np.zeros((height + 2, width + 2))
     for _ in range(ITERATIONS):
         for r in range(height):
             above, same, below = firing[r], firing[r + 1], firing[r + 2]
@@ -139,25 +133,26 @@ def coupled_membranes(stimulus: Plane) -> Counts:
     offset = np.arange(-3, 4)
     distance = np.hypot(offset[:, None], offset[None, :])
     weights = np.divide(1, distance, out=np.zeros_like(distance), where=distance > 0)
-    _couple(np.ascontiguousarray(stimulus), weights, fired)
+    height, width = stimulus.shape
+    gathered, threshold = np.zeros((2, height, width)), np.full((height, width), 0.3)
+    spikes, some = np.zeros((2, height + 6, width + 6)), np.zeros((2, height + 6), np.bool_)
+    _couple(np.ascontiguousarray(stimulus), weights, *gathered, threshold, *spikes, *some, np.empty(width), fired)
     return fired
 
 
 @compiled(error_model="numpy")
-def _couple(stimulus, weights, fired):  # type: ignore[no-untyped-def]
+def _couple(  # type: ignore[no-untyped-def]
+    stimulus, weights, feeding, linking, threshold, spikes, next_spikes, some, next_some, near, fired
+):
     height, width = stimulus.shape
-    feeding, linking = np.zeros((height, width)), np.zeros((height, width))
-    threshold = np.full((height, width), 0.3)
-    spikes, next_spikes = np.zeros((height + 6, width + 6)), np.zeros((height + 6, width + 6))
-    some, next_some = np.zeros(height + 6, np.bool_), np.zeros(height + 6, np.bool_)
-    near = np.empty(width)
     for _ in range(ITERATIONS):
         for r in range(height):
-            near[:] = 0.0
+            for c in range(width):
+                near[c] = 0.0
             for v in range(7):
                 for u in range(7):
                     if some[r + u] and (u != 3 or v != 3):
-                        _add_scaled(near, spikes[r + u, v : v + width], weights[u, v])
+                        _add_scaled(near, spikes[r + u], np.uint64(v), weights[u, v])
             next_some[r + 3] = False
             for c in range(width):
                 on = spikes[r + 3, c + 3] > 0
@@ -172,8 +167,8 @@ def _couple(stimulus, weights, fired):  # type: ignore[no-untyped-def]
         some, next_some = next_some, some
 
 
-@compiled()
-def _add_scaled(total, values, weight):  # type: ignore[no-untyped-def]
+@compiled_part
+def _add_scaled(total, values, start, weight):  # type: ignore[no-untyped-def]
     """A loop of its own, so that the compiler can vectorise it."""
-    for c in range(total.size):
-        total[c] += weight * values[c]
+    for c in range(np.uint64(total.size)):
+        total[c] += weight * values[start + c]

@@ -16,7 +16,7 @@ from scipy.ndimage import rank_filter
 from trifuse.core.errors import InputError, OptionError
 from trifuse.filters.gathered_rank import ranks_in_masks
 from trifuse.filters.range_mask import MaskRule, RangeMasks, range_masks
-from trifuse.filters.sliding_rank import sliding_ranks
+from trifuse.filters.sliding_rank import guide_ranges, place_of_black, sliding_ranks
 from trifuse.filters.structure_tensor import Plane
 
 Stack = NDArray[np.float64]
@@ -51,8 +51,7 @@ def range_opening(image: Stack, grey: Plane, guide: Plane, rule: MaskRule, centi
     masks = range_masks(image, grey, guide, rule)
     rank = _ranks((2 * rule.half_width + 1) ** 2, centile / 100)
     if masks.uniform:
-        pairs = [_uniform_opening(channel, masks, rule.half_width, rank) for channel in image]
-        return np.stack([opened for opened, _ in pairs]), np.stack([closed for _, closed in pairs])
+        return _uniform_opening(image, masks, rule.half_width, rank)
     return _general_opening(image, masks, rule.half_width, rank)
 
 
@@ -65,15 +64,17 @@ def _ranks(most: int, share: float) -> NDArray[np.int64]:
     return rank
 
 
-def _uniform_opening(
-    channel: Plane, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]
-) -> tuple[Plane, Plane]:
-    guide, low, high = masks.guide, masks.guide_low, masks.guide_high
-    eroded, dilated = sliding_ranks(channel, (guide, guide), (low, high), guide, half_width, rank)
-    # p's range holds q's guide: the same test with limits and members exchanged, so that rounding is no matter.
-    _, opened = sliding_ranks(eroded, (high, low), (guide, guide), guide, half_width, rank)
-    closed, _ = sliding_ranks(dilated, (high, low), (guide, guide), guide, half_width, rank)
-    return np.maximum(eroded, opened), np.minimum(dilated, closed)
+def _uniform_opening(image: Stack, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]) -> tuple[Stack, Stack]:
+    levels, order = _ordered(image)
+    direct, inverse = guide_ranges(masks)
+    opened, closed = np.empty_like(image), np.empty_like(image)
+    for channel, (level, places) in enumerate(zip(levels, order, strict=True)):
+        black = place_of_black(level)
+        eroded, dilated = sliding_ranks((places, places), black, direct, half_width, rank)
+        lowest, highest = sliding_ranks((dilated, eroded), black, inverse, half_width, rank)
+        opened[channel] = level[np.maximum(eroded, highest)]
+        closed[channel] = level[np.minimum(dilated, lowest)]
+    return opened, closed
 
 
 def _general_opening(image: Stack, masks: RangeMasks, half_width: int, rank: NDArray[np.int64]) -> tuple[Stack, Stack]:

@@ -1,217 +1,225 @@
 """Exact ranks inside masks that only compare a guide, with a window that slides.
 
-A tile of the image and its surroundings is sorted twice, by value and by guide. The mask of a pixel is then a range
-of the guide's order inside a window, and both change little from pixel to pixel: members are flagged in the order
-of the values, and counted in blocks, so that a rank is found by walking over few counts. The path through a
-tile turns at the end of each row, so that the window never starts anew.
+The pixels of a tile and its surroundings are sorted by value: a set of them is a row of bits in that order, and a
+rank is found by counting bits. The mask of a pixel is what two such sets have in common, the window and a range of
+the guide's order, and both change little from pixel to pixel. The path through a tile turns at the end of each row,
+so that the window never starts anew.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from trifuse.core.compiled import compiled
+from trifuse.core.compiled import compiled, compiled_part
 from trifuse.filters.bounding_box import bounding_box
-from trifuse.filters.structure_tensor import Plane
+from trifuse.filters.range_mask import RangeMasks
 from trifuse.filters.threads import over_parts
 
-TILE = 32
-TILES_AT_ONCE = 64
-BLOCK = 64
+TILE = 16
+
+Places = NDArray[np.int32]
+"""(H, W): each value's place among the sorted different values of its image."""
+
+
+class GuideRanges(NamedTuple):
+    """Masks in the order of the guide: q in the window of p belongs to p if `limits[0, p] <= turn[q] < limits[1, p]`.
+
+    Attributes:
+        turn: (H, W).
+        limits: (2, H, W).
+    """
+
+    turn: NDArray[np.int32]
+    limits: NDArray[np.int32]
+
+
+def guide_ranges(masks: RangeMasks) -> tuple[GuideRanges, GuideRanges]:
+    """The masks, and the pixels whose masks hold a pixel; for uniform masks, whose limits ascend with the guide.
+
+    Both compare the same rounded limits, so that p is in the second of q wherever q is in the first of p.
+    """
+    order = np.argsort(masks.guide, axis=None)
+    guide, low, high = (plane.ravel()[order] for plane in (masks.guide, masks.guide_low, masks.guide_high))
+
+    def unsorted(*rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        planes = np.empty((len(rows), order.size), np.int32)
+        planes[:, order] = rows
+        return planes.reshape(-1, *masks.guide.shape)
+
+    turn = unsorted(np.arange(order.size))[0]
+    holds = unsorted(np.searchsorted(guide, low, "left"), np.searchsorted(guide, high, "right"))
+    held = unsorted(np.searchsorted(high, guide, "left"), np.searchsorted(low, guide, "right"))
+    return GuideRanges(turn, holds), GuideRanges(turn, held)
+
+
+def place_of_black(levels: NDArray[np.float64]) -> int:
+    """Place of the value 0 among the sorted different values, -1 if it is not there."""
+    place = int(np.searchsorted(levels, 0))
+    return place if place < levels.size and levels[place] == 0 else -1
 
 
 def sliding_ranks(
-    values: Plane,
-    members: tuple[Plane, Plane],
-    limits: tuple[Plane, Plane],
-    order: Plane,
-    half_width: int,
-    rank: NDArray[np.int64],
-) -> tuple[Plane, Plane]:
-    """The rank-th smallest and the rank-th largest value over each pixel's mask.
-
-    Pixel q of the window of p is in its mask if `members[0][q] >= limits[0][p]` and `members[1][q] <= limits[1][p]`.
+    places: tuple[Places, Places], black: int, ranges: GuideRanges, half_width: int, rank: NDArray[np.int64]
+) -> tuple[Places, Places]:
+    """The rank-th smallest of the first and the rank-th largest of the second image over each pixel's mask.
 
     Args:
-        values: (H, W), what is ranked.
-        order: (H, W), in whose order both of `members` ascend (weakly).
+        places: the two images, or the same one twice.
+        black: place of the value 0; negative if there is none.
         half_width: of the window, which is clipped at the border.
         rank: `rank[n]` is the 0-based rank to take from n pixels.
     """
-    low, high = np.zeros_like(values), np.zeros_like(values)
-    height, width = values.shape
-    rows, columns = bounding_box(values, half_width)  # a window beyond sees zeros only
+    ranked = np.stack(places)
+    height, width = places[0].shape
+    images = places[:1] if places[0] is places[1] else places
+    rows, columns = bounding_box(ranked - black, half_width)  # a window beyond sees zeros only
+    corners = [(y, x) for y in range(rows.start, rows.stop, TILE) for x in range(columns.start, columns.stop, TILE)]
     region = (min(height, TILE + 2 * half_width), min(width, TILE + 2 * half_width))
-    starts = [(y, x) for y in range(rows.start, rows.stop, TILE) for x in range(columns.start, columns.stop, TILE)]
-    corners = np.array(starts, dtype=np.int64).reshape(-1, 2)
-    windows = [sliding_window_view(image, region) for image in (values, order)]
-    for start in range(0, len(corners), TILES_AT_ONCE):
-        tiles = corners[start : start + TILES_AT_ONCE]
-        origins = np.clip(tiles - half_width, 0, np.array(values.shape) - region)
-        sorts = [
-            np.argsort(window[origins[:, 0], origins[:, 1]].reshape(len(tiles), -1), axis=1).astype(np.int32)
-            for window in windows
-        ]
-        arguments = (tiles, origins, *sorts, values, *members, *limits, half_width, rank, region, low, high)
-        over_parts(_slide_tiles, len(tiles), *arguments)
-    return low, high
+    digit = ((height * width - 1).bit_length() + 1) // 2
+    tiles = np.array(corners, dtype=np.int64).reshape(-1, 2)
+    settings = np.array([*region, half_width, digit])
+    over_parts(
+        _rank_tiles, len(tiles), tiles, settings, np.stack([ranges.turn, *images]), ranges.limits, rank, ranked
+    )  # fmt: skip
+    return ranked[0], ranked[1]
 
 
-@compiled()
-def _slide_tiles(  # type: ignore[no-untyped-def]
-    tiles, origins, by_value, by_order, values, above, below, low_limit, high_limit, half, rank, region, low, high,
-    first, last,
-):  # fmt: skip
-    height, width = values.shape
-    size = region[0] * region[1]
-    place = np.empty(size, np.int32)
-    turn = np.empty(size, np.int32)
-    members = np.empty((3, size), np.int32)
-    rises = np.empty((2, size))
+@compiled(error_model="numpy")
+def _rank_tiles(tiles, settings, planes, limits, rank, ranked, first, last):  # type: ignore[no-untyped-def]
+    """`planes`: the guide's turns, then one image or two; place 0 of plane 1 is bit 64 `words`, and so on."""
+    rows, columns, half, digit = settings
+    count, height, width = planes.shape
+    size = rows * columns
+    words = size // 64 + 1
+    keys, scratch = np.empty(size, np.uint32), np.empty(size, np.uint32)
+    histogram = np.empty((1 << digit) + 1, np.int32)
+    pixel_at = np.empty(count * words * 64, np.uint32)  # by place
+    place_of, place_at = np.empty(count * size, np.uint32), np.empty(count * size, np.uint32)  # by pixel, by turn
+    turns = np.empty(size + 2, np.int64)
+    window, members = np.empty(count * words, np.uint64), np.empty(count * words, np.uint64)
+    numbers = np.empty(count * words, np.int64)
+    bounds = np.empty(2, np.int64)
     for t in range(first, last):
-        top, left = origins[t]
-        for i in range(size):
-            place[by_value[t, i]] = i
-        for i in range(size):
-            pixel = by_order[t, i]
-            turn[pixel] = i
-            y, x = pixel // region[1], pixel % region[1]
-            members[0, i], members[1, i], members[2, i] = y, x, place[pixel]
-            rises[0, i], rises[1, i] = above[top + y, left + x], below[top + y, left + x]
-        flags = np.zeros(size, np.uint8)
-        counts = np.zeros(size // BLOCK + 1, np.int32)
-        window = np.array([0, -1, 0, -1])
-        begin, end, n = 0, 0, 0
-        for r in range(tiles[t, 0], min(tiles[t, 0] + TILE, height)):
-            columns = min(TILE, width - tiles[t, 1])
-            for step in range(columns):
-                forth = (r - tiles[t, 0]) % 2 == 0
-                c = tiles[t, 1] + (step if forth else columns - 1 - step)
-                n += _move_window(
-                    (
-                        max(r - half, 0) - top,
-                        min(r + half, height - 1) - top,
-                        max(c - half, 0) - left,
-                        min(c + half, width - 1) - left,
-                    ),
-                    window, turn, place, region[1], begin, end, flags, counts,
-                )  # fmt: skip
-                new_begin = _first_at_least(rises[0], begin, low_limit[r, c])
-                new_end = _first_above(rises[1], end, high_limit[r, c])
-                n += _flag(max(end, begin), new_end, 1, members, window, flags, counts)
-                n += _flag(max(new_end, begin), end, -1, members, window, flags, counts)
-                n += _flag(new_begin, min(begin, new_end), 1, members, window, flags, counts)
-                n += _flag(begin, min(new_begin, new_end), -1, members, window, flags, counts)
-                begin, end = new_begin, new_end
-                k = rank[n]
-                lowest, highest = _from_below(k, flags, counts), _from_above(k, flags, counts)
-                pixel = by_value[t, lowest]
-                low[r, c] = values[top + pixel // region[1], left + pixel % region[1]]
-                pixel = by_value[t, highest]
-                high[r, c] = values[top + pixel // region[1], left + pixel % region[1]]
+        bottom, right = min(tiles[t, 0] + TILE, height) - 1, min(tiles[t, 1] + TILE, width) - 1
+        top, left = min(max(tiles[t, 0] - half, 0), height - rows), min(max(tiles[t, 1] - half, 0), width - columns)
+        for plane in range(count):
+            start = plane * words * 64
+            _sort(planes[plane], top, left, columns, digit, keys, histogram, scratch, pixel_at, start)
+            if plane == 0:
+                turns[0], turns[size + 1] = -1, height * width + 1
+                for i in range(size):
+                    turns[i + 1] = keys[pixel_at[i]]
+            for i in range(size):
+                place_of[plane * size + pixel_at[start + i]] = start + i
+            for i in range(size):
+                place_at[plane * size + i] = place_of[plane * size + pixel_at[i]]
+        for w in range(count * words):
+            window[w] = members[w] = 0
+        bounds[0] = bounds[1] = 0
+        edges = _edges(tiles[t, 0], tiles[t, 1], half, height, width)
+        edges = (edges[0], edges[0] - 1, edges[2], edges[3])
+        for y in range(tiles[t, 0], bottom + 1):
+            for step in range(right + 1 - tiles[t, 1]):
+                x = right - step if (y - tiles[t, 0]) % 2 else tiles[t, 1] + step
+                moved = _edges(y, x, half, height, width)
+                for plane in range(1, count):
+                    _move(window, place_of, plane * size - top * columns - left, columns, edges, moved)
+                edges = moved
+                for side in range(2):
+                    old, new = bounds[side], _walk(turns, bounds[side], limits[side, y, x])
+                    bounds[side] = new
+                    for plane in range(1, count):
+                        _toggle(members, place_at, plane * size + min(old, new), np.int64(1), abs(old - new))
+                n = 0
+                for w in range(words, count * words):
+                    numbers[w] = _bits_in(window[w] & members[w])
+                for w in range(words, 2 * words):
+                    n += numbers[w]
+                for side in range(2):
+                    plane = side * (count - 2) + 1
+                    nth = n - 1 - rank[n] if side else rank[n]
+                    pixel = pixel_at[_nth(nth, numbers, plane * words, window, members)]
+                    ranked[side, y, x] = planes[plane, top + pixel // columns, left + pixel % columns]
 
 
-@compiled()
-def _first_at_least(rising, guess, limit):  # type: ignore[no-untyped-def]
-    """Index of the first of the rising values that is at least `limit`, walking from a guess."""
-    while guess < rising.size and rising[guess] < limit:
-        guess += 1
-    while guess > 0 and rising[guess - 1] >= limit:
-        guess -= 1
-    return guess
+@compiled_part
+def _edges(y, x, half, height, width):  # type: ignore[no-untyped-def]
+    """Top, bottom, left and right of a pixel's window."""
+    return max(y - half, 0), min(y + half, height - 1), max(x - half, 0), min(x + half, width - 1)
 
 
-@compiled()
-def _first_above(rising, guess, limit):  # type: ignore[no-untyped-def]
-    """Index of the first of the rising values above `limit`, walking from a guess."""
-    while guess < rising.size and rising[guess] <= limit:
-        guess += 1
-    while guess > 0 and rising[guess - 1] > limit:
-        guess -= 1
-    return guess
+@compiled_part
+def _walk(turns, place, turn):  # type: ignore[no-untyped-def]
+    """How many of the ascending `turns[1:-1]` lie below a turn, walking from a guess."""
+    while turns[place + 1] < turn:
+        place += 1
+    while turns[place] >= turn:
+        place -= 1
+    return place
 
 
-@compiled()
-def _flag(begin, end, step, members, window, flags, counts):  # type: ignore[no-untyped-def]
-    """Flags (step 1) or clears (-1) what of the order's range begin..end lies in the window; the change in number."""
-    changed = 0
-    for i in range(begin, end):
-        # No branch: whether a pixel lies in the window is not to be foreseen, and outside nothing is flagged.
-        y, x, where = members[0, i], members[1, i], members[2, i]
-        inside = np.int32((y >= window[0]) & (y <= window[1]) & (x >= window[2]) & (x <= window[3]))
-        flags[where] = inside & (step > 0)
-        counts[where // BLOCK] += step * inside
-        changed += step * inside
-    return changed
-
-
-@compiled()
-def _move_window(new, window, turn, place, stride, begin, end, flags, counts):  # type: ignore[no-untyped-def]
-    """Moves the window (top, bottom, left, right), flagging what enters and clearing what leaves."""
-    changed = 0
+@compiled_part
+def _move(window, place_of, start, columns, old, new):  # type: ignore[no-untyped-def]
+    """Moves the edges of the window; the lines between old and new ones enter or leave."""
     for side in range(4):
-        old = window[side]
-        if new[side] == old:
-            continue
-        top, bottom, left, right = window[0], window[1], window[2], window[3]
-        ahead = new[side] > old
-        first, last = (min(old, new[side]), max(old, new[side]) - 1)
-        if side == 0:
-            top, bottom, step = first, last, -1 if ahead else 1
-        elif side == 1:
-            top, bottom, step = first + 1, last + 1, 1 if ahead else -1
-        elif side == 2:
-            left, right, step = first, last, -1 if ahead else 1
-        else:
-            left, right, step = first + 1, last + 1, 1 if ahead else -1
-        changed += _flag_rectangle(top, bottom, left, right, step, turn, place, stride, begin, end, flags, counts)
-        window[side] = new[side]
-    return changed
+        odd = side % 2
+        for line in range(min(old[side], new[side]) + odd, max(old[side], new[side]) + odd):
+            if side < 2:
+                begin, step, count = line * columns + new[2], 1, new[3] + 1 - new[2]
+            else:
+                begin, step, count = new[0] * columns + line, columns, new[1] + 1 - new[0]
+            _toggle(window, place_of, start + begin, step, count)
 
 
-@compiled()
-def _flag_rectangle(  # type: ignore[no-untyped-def]
-    top, bottom, left, right, step, turn, place, stride, begin, end, flags, counts
-):
-    """Flags (step 1) or clears (-1) the members of a mask in a rectangle, ends included; the change in number."""
-    changed = 0
-    for y in range(top, bottom + 1):
-        for pixel in range(y * stride + left, y * stride + right + 1):
-            where = place[pixel]
-            member = np.int32((turn[pixel] >= begin) & (turn[pixel] < end))
-            flags[where] = member & (step > 0)
-            counts[where // BLOCK] += step * member
-            changed += step * member
-    return changed
+@compiled_part
+def _toggle(bits, places, start, step, count):  # type: ignore[no-untyped-def]
+    for i in range(count):
+        place = np.uint64(places[start + i * step])
+        bits[place >> np.uint64(6)] ^= np.uint64(1) << (place & np.uint64(63))
 
 
-@compiled()
-def _from_below(k, flags, counts):  # type: ignore[no-untyped-def]
-    """Place of the k-th flag (0-based) from the lowest value."""
-    block = 0
-    while counts[block] <= k:
-        k -= counts[block]
-        block += 1
-    where = block * BLOCK
-    while True:
-        k -= flags[where]
-        if k < 0:
-            return where
-        where += 1
+@compiled_part
+def _bits_in(word):  # type: ignore[no-untyped-def]
+    """How many bits of 64 are set; compilers know this way of counting, and replace it by one instruction."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@compiled()
-def _from_above(k, flags, counts):  # type: ignore[no-untyped-def]
-    """Place of the k-th flag (0-based) from the highest value."""
-    block = counts.size - 1
-    while counts[block] <= k:
-        k -= counts[block]
-        block -= 1
-    where = min((block + 1) * BLOCK, flags.size) - 1
-    while True:
-        k -= flags[where]
-        if k < 0:
-            return where
-        where -= 1
+@compiled_part
+def _nth(n, numbers, word, window, members):  # type: ignore[no-untyped-def]
+    """Number of the n-th bit (0-based) that is in both sets, from a word on."""
+    while numbers[word] <= n:
+        n -= numbers[word]
+        word += 1
+    bits = window[word] & members[word]
+    for _ in range(n):
+        bits &= bits - np.uint64(1)
+    lowest = bits & (~bits + np.uint64(1))
+    return word * 64 + _bits_in(lowest - np.uint64(1))
+
+
+@compiled_part
+def _sort(plane, top, left, columns, digit, keys, histogram, scratch, order, start):  # type: ignore[no-untyped-def]
+    """Sorts a region of a plane of numbers of two digits: `order[start + i]` is the pixel that is i-th."""
+    for i in range(keys.size):
+        keys[i] = plane[top + i // columns, left + i % columns]
+        order[start + i] = i
+    mask = np.uint32((1 << digit) - 1)
+    for turn in range(2):
+        shift = np.uint32(digit * turn)
+        for i in range(histogram.size):
+            histogram[i] = 0
+        for i in range(keys.size):
+            scratch[i] = order[start + i]
+            histogram[((keys[i] >> shift) & mask) + np.uint32(1)] += 1
+        for i in range(histogram.size - 1):
+            histogram[i + 1] += histogram[i]
+        for i in range(keys.size):
+            value = (keys[scratch[i]] >> shift) & mask
+            order[start + histogram[value]] = scratch[i]
+            histogram[value] += 1

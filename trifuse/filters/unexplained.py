@@ -4,6 +4,10 @@ Registered images of one patient share most of their anatomy. What a reader look
 oedema in FLAIR, an enhancing rim in T1 with contrast agent. The coarse gradient \(X_k\) of every source is therefore
 regressed on those of the others, robustly and over the whole head, and what is left,
 \(R_k = X_k - \sum_{j \ne k} \beta_{kj} X_j\), says where the source carries a contrast that no other explains.
+
+Sources may also contradict each other: fluid is dark in T1 and bright in T2. Averaged, such gradients cancel and the
+ventricles are gone. In every region the contrast is therefore that of the leading source, and a source whose gradients
+run against it there has no say in it.
 """
 
 from __future__ import annotations
@@ -20,33 +24,65 @@ Field = NDArray[np.float32]
 CELLS = 64
 """Cells per side in which contrasts are compared: 1/64 of the field of view is the smallest lesion-like contrast."""
 
-REDUNDANT = 0.03
+REDUNDANT = 0.4
 """Share of a contrast that counts although other sources explain it, so that twins do not cancel each other."""
+
+LEADING = 3.0
+"""How much more decidedly than the weights the leading source of a region sets the sign of contrasts there."""
+
+AGAINST = 0.15
+"""Correlation of gradients, below 0, from which a source runs against the leading one and has no say."""
+
+FLAT = 1e-9
+"""Squared change per cell, of the grey range, below which there is nothing to run against."""
 
 ROUNDS = 4
 
 
-def unexplained(sources: Sequence[Field], power: float = 2.0) -> Field:
+def unexplained(sources: Sequence[Field], power: float = 4.5, gains: Sequence[float] | None = None) -> Field:
     """Weights (N, *space) of sum 1: the share of each source in the contrast of a region.
 
     Args:
         sources: N images or volumes `(*space)` of one scale of grey.
         power: how decidedly the source with the most contrast of its own wins; 0 = all alike.
+        gains: N factors by which contrasts count more than they are.
     """
     space = sources[0].shape
     factors = [max(1, round(n / CELLS)) for n in space]
     sigmas = [max(0.3, n / CELLS / f) for n, f in zip(space, factors, strict=True)]
-    cells = [gaussian_filter(averaged(source, factors), sigmas, mode="nearest") for source in sources]
-    gradients = np.stack([_gradient(cell) for cell in cells])
+    cells = [_smooth(averaged(source, factors), sigmas) for source in sources]
+    counts = np.asarray(gains or [1.0] * len(cells), np.float32)
+    gradients = np.stack([count * _gradient(cell) for count, cell in zip(counts, cells, strict=True)])
     own = np.square(residuals(gradients)).sum(axis=1) + REDUNDANT * np.square(gradients).sum(axis=1)
-    energy = np.stack([gaussian_filter(e, [2 * s for s in sigmas], mode="nearest") for e in own])
-    energy += 1e-6 * energy.max() + 1e-20  # nobody leads where there is nothing
-    weights = (energy / energy.max(axis=0)) ** np.float32(power)
+    lengths = np.stack([_smooth(np.sqrt(o), sigmas) for o in own])  # not squares: else a skull outdoes a lesion nearby
+    lengths += 1e-4 * lengths.max() + 1e-12  # nobody leads where there is nothing
+    shares = lengths / lengths.max(axis=0)
+    weights = _part(shares, 2 * power)
+    if power > 0:
+        weights = weights * _agreement(gradients, _part(shares, 2 * power * LEADING), sigmas)
     weights /= weights.sum(axis=0)
     whole = np.empty((len(weights), *space), np.float32)
     for out, weight in zip(whole, weights, strict=True):
         out[...] = enlarged(weight, space)
     return whole
+
+
+def _part(shares: Field, power: float) -> Field:
+    raised = shares ** np.float32(power)
+    return np.asarray(raised / raised.sum(axis=0))
+
+
+def _smooth(x: Field, sigmas: Sequence[float]) -> Field:
+    return np.asarray(gaussian_filter(x, sigmas, mode="nearest"))
+
+
+def _agreement(gradients: NDArray[np.float32], leading: Field, sigmas: Sequence[float]) -> Field:
+    """1 where a source `(N, D, *cells)` does not run against the leading gradients, falling to next to nothing."""
+    lead = (leading[:, None] * gradients).sum(axis=0)
+    size = _smooth(np.square(lead).sum(axis=0), sigmas)
+    together = np.stack([_smooth((own * lead).sum(axis=0), sigmas) for own in gradients])
+    sizes = np.stack([_smooth(np.square(own).sum(axis=0), sigmas) for own in gradients])
+    return np.asarray(np.clip(1 + together / np.sqrt(sizes * size + FLAT) / AGAINST, 1e-6, 1))
 
 
 def _gradient(x: Field) -> Field:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trifuse import io
 from trifuse.core.errors import InputError
+from trifuse.core.extras import ExtraError, need
 from trifuse.core.files import beside
 from trifuse.core.image import Image, finite_range
 
@@ -50,11 +51,14 @@ def write_state(
     over = Blended(_files(sources[layer.index]), _uids(images[layer.index]), layer.window, layer.palette)
     written: dict[str, Path] = {}
     try:
+        need("dicom", "a blending presentation state")
         if images[layer.index].dims == 3:
             folder = beside(output, "-uptake").with_suffix("")
             written["uptake"] = io.write(_one_slope(images[layer.index]), folder, keep_patient=keep_patient)
             over = Blended(_files(folder), frozenset(), layer.window, layer.palette)
         written["blending"] = write_state(target, under, over)
+    except ExtraError as error:
+        return {}, [f"no blending presentation state: {error}"]
     except InputError as error:
         return written, [str(error)]
     return written, []

@@ -16,6 +16,7 @@ import numpy as np
 from trifuse import methods, report
 from trifuse.align import align
 from trifuse.core.errors import TrifuseError, WeightsError
+from trifuse.core.extras import need
 from trifuse.core.files import plain, write_text
 from trifuse.core.image import Image
 from trifuse.core.lineage import check_one_patient
@@ -65,8 +66,10 @@ class Comparison:
             Where the "contact sheet" and the "metrics" are.
 
         Raises:
+            ExtraError: if matplotlib is not installed.
             InputError: if the folder cannot be written to, or holds something else.
         """
+        need("plot", "a comparison", "matplotlib")
         folder = Path(folder)
         claim(folder, "compare", self.key, outputs_of(folder), overwrite=overwrite)
         for name, fused in self.fused.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trifuse.core.extras import missing
 from trifuse.core.image import Image
 from trifuse.io.formats import Bits
 
@@ -73,8 +74,13 @@ class Fused:
 
         return arrays.like(self.image, source)
 
-    def _repr_png_(self) -> bytes:
-        """How notebooks show it: the picture, or three planes of a volume, with the patient's sides."""
+    def _repr_png_(self) -> bytes | None:
+        """How notebooks show it: the picture, or three planes of a volume, with the patient's sides.
+
+        Without matplotlib they show it as text.
+        """
+        if "matplotlib" in missing("plot"):
+            return None
         from tempfile import TemporaryDirectory
 
         from trifuse.report import contact_sheet

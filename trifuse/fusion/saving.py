@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trifuse import io, report
 from trifuse.core.drafts import sweep
+from trifuse.core.extras import missing
 from trifuse.core.files import beside, plain
 from trifuse.core.replacing import check_absent
 
 if TYPE_CHECKING:
     from trifuse.core.image import Image
     from trifuse.io.formats import Bits
+
+NO_MAP = "no picture of the uncertainty was drawn: matplotlib is not installed (pip install 'trifuse[plot]')"
 
 
 class Result(Protocol):
@@ -90,7 +93,7 @@ def write(
     """Writes a fused image, and its uncertainty where there is one; see `Fused.save`.
 
     Returns:
-        What was written: "fused", "uncertainty" and "uncertainty_map".
+        What was written: "fused", "uncertainty" and, where matplotlib is there, "uncertainty_map".
 
     Raises:
         InputError: if a format cannot hold an image, a place cannot be written to, or something else is there; then
@@ -102,9 +105,13 @@ def write(
     if bits is None and fused.bits in io.depths(path):
         bits = fused.bits
     io.check_writable(path, dims=dims, keep_patient=keep_patient, bits=bits)
+    drawn = fused.uncertainty is not None and not missing("plot")
     if fused.uncertainty is not None:
         io.check_writable(exact, dims=dims)
-        report.check(picture)
+        if drawn:
+            report.check(picture)
+        else:
+            fused.provenance["notes"] += [NO_MAP]
     if not overwrite:
         check_replaces(fused.provenance, path, [] if fused.uncertainty is None else [exact, picture])
     sweep(path.parent)
@@ -112,6 +119,7 @@ def write(
     written = {"fused": io.write(image, path, provenance=provenance, keep_patient=keep_patient, bits=bits)}
     if fused.uncertainty is not None:
         written["uncertainty"] = _write_exact(fused.uncertainty, exact)
+    if fused.uncertainty is not None and drawn:
         levels = fused.uncertainty.with_pixels(fused.uncertainty.pixels * 255)
         label = f"standard deviation over {fused.provenance.get('samples', 1)} samples, grey levels of 255"
         written["uncertainty_map"] = report.map_sheet(levels, picture, label=label)

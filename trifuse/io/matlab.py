@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError, one_line
+from trifuse.core.extras import need
 from trifuse.core.image import Image, guess_modality
 from trifuse.io.arrays import image_of_array
 from trifuse.io.formats import Format
@@ -51,6 +52,7 @@ def _version5(path: Path) -> tuple[dict[str, tuple[int, ...]], Callable[[str], N
 
 def _hdf5(path: Path) -> tuple[dict[str, tuple[int, ...]], Callable[[str], NDArray[Any]]]:
     """As `_version5`; MATLAB's axes are in the reverse order there."""
+    need("matlab", "reading MATLAB files of version 7.3", "h5py")
     import h5py
 
     def is_numeric(held: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -17,11 +17,11 @@ from trifuse.core.errors import InputError, WeightsError
 from trifuse.core.levels import levels
 from trifuse.core.random import Random
 from trifuse.diffusion.prior import ADMPrior, OwnPrior, prior_like
-from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM, noise_variance
+from trifuse.diffusion.proximal import PRIORLESS, ProximalPALM, PublishedPALM
 from trifuse.diffusion.samplers import DDIM, SAMPLERS, gaussian, noisy_start, sample
 from trifuse.diffusion.schedule import kept_steps, to_clean, uniform_lambda
 from trifuse.filters.palm import Array
-from trifuse.filters.palm_corrected import Problem, solve
+from trifuse.filters.palm_corrected import Problem, coupling_weight, noise_variance, solve
 from trifuse.methods.base import Card, Estimate, method
 from trifuse.methods.palm import PALM, own_range, stretched
 from trifuse.methods.ranges import option
@@ -125,12 +125,13 @@ class DDFMPALM:
         if prior is None:
             return palm.solve(pair).fused * pair.us_top
         target = palm.target(pair)
-        solution = solve(pair, target, PRIORLESS, iterations=palm.iterations, tolerance=palm.tolerance)
+        weights = replace(PRIORLESS, tau4=coupling_weight(pair, target))
+        solution = solve(pair, target, weights, iterations=palm.iterations, tolerance=palm.tolerance)
         denoise = ProximalPALM(
-            Problem(pair, target, PRIORLESS),
+            Problem(pair, target, weights),
             prior,
             (solution.super_resolved, solution.fused),
-            (noise_variance(pair.ym), noise_variance(pair.yu)),
+            (noise_variance(pair.ym), noise_variance(target)),
             self.trust,
         )
         noise = gaussian(random)

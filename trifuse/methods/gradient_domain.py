@@ -2,8 +2,8 @@ r"""Gradient-domain fusion of distinct contrasts, ours: lesions keep their contr
 
 For sources \(S_k\), brought nearer to one contrast (`_levelled`):
 
-1. \(w_k\): the share of source k in the contrasts of a region that the other sources do not explain
-   (`filters.unexplained`), to the power p.
+1. \(w_k\): the share of source k in the contrasts of a region that the other sources do not explain, to the power p,
+   less where it contradicts the leading source of the region (`filters.unexplained`).
 2. Large structures: \(A = \arg\min \sum |\nabla A - \sum_k w_k \nabla S_k|^2 + s_0 (A - \sum_k w_k S_k)^2\).
 3. Edges: \(v = \sum_k v_k \nabla S_k\), \(v_k \propto w_k e_k^q\), \(e_k\) the energy of the gradient within two
    pixels: a source with an edge of its own is heard in it wherever another leads in the region.
@@ -36,14 +36,17 @@ Volumes = NDArray[np.float32]
 DRIFT = 1e-3
 """s_0: over 200 pixels and more, large structures follow the mean of the sources weighted by w."""
 
-DETAIL = 5e-2
-"""s: over 30 pixels and more, the picture follows its large structures; below that, its edges."""
+DETAIL = 0.1
+"""s: over 20 pixels and more, the picture follows its large structures; below that, its edges."""
 
 GAIN = 1.05
 """What averaging takes from gradients, made up for."""
 
 EQUAL_AT, BRIGHT = 95, 99.5
 """Percentiles of what is not background: by which contrasts are levelled, and which must not be clipped."""
+
+RAISED, COUNTED = 0.5, 0.7
+"""Power of what a source of low contrast lacks by which it is raised, and by which its contrasts count."""
 
 MOST_GAIN = 2.0
 SLAB, REACH = 32, 3
@@ -71,17 +74,19 @@ class GradientDomain:
             "Piella (2009). Contrasts are compared in cells of 1/64 of the field of view, so that lesions from about "
             "1/32 of it decide which source leads; smaller ones are kept as edges. Sources of low contrast are raised, "
             "by the root of what they lack and at most twofold, so that grey levels are not those of any source: "
-            "read native units from the sources. The result is not clipped by more than 0.5 % of the head. Twins "
+            "read native units from the sources. Where sources contradict each other (fluid in T1 and T2), the sign of "
+            "a contrast is that of the source that leads in the region, and may change from region to region. The "
+            "result is not clipped by more than 0.5 % of the head. Twins "
             "(T1 and T1 with contrast agent) share the weight of what both show; where the lesion shows best in twins "
-            "and also, worse and with the other sign, in a third source, the third may lead (4 of 61 people). "
+            "and also, worse and with the other sign, in a third source, the third may lead (1 of 9 people). "
             "power: how decidedly the leading source leads; 0 = all alike. edges: how decidedly the stronger edge "
             "wins; 0 = edges come from the leading source alone, which keeps more of a lesion's contrast and loses "
             "edges of the others. Volumes are fused as volumes, axes alike whatever their spacing."
         ),
         cost=Cost(per_pixel=20, per_source=10, seconds=1),
     )
-    power: float = option(2.5, "how decidedly one source leads in a region", at_least=0)
-    edges: float = option(2.0, "how decidedly the stronger edge wins", at_least=0)
+    power: float = option(4.5, "how decidedly one source leads in a region", at_least=0)
+    edges: float = option(1.5, "how decidedly the stronger edge wins", at_least=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """Fused `(B, 1, *space)`, values 0..1; see `Method.fuse`."""
@@ -92,8 +97,12 @@ class GradientDomain:
     def _fuse_one(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """One study `(N, *space)`, whose memory is used -> `(*space)`."""
         np.nan_to_num(images, copy=False)
-        volumes = _levelled(images if images.ndim == 4 else images[:, None])
-        weights = unexplained(list(volumes.reshape(images.shape)), self.power).reshape(volumes.shape)
+        volumes = images if images.ndim == 4 else images[:, None]
+        lacks = _lacking(volumes)
+        raised = np.minimum(lacks**RAISED, MOST_GAIN)
+        counted = np.minimum(lacks**COUNTED, MOST_GAIN) / raised
+        volumes *= raised[:, None, None, None]
+        weights = unexplained(list(volumes.reshape(images.shape)), self.power, counted.tolist()).reshape(volumes.shape)
         mean = np.einsum("n...,n...->...", volumes, weights)
         large = from_divergence(mixed_divergence(volumes, weights), mean, DRIFT)
         del mean
@@ -104,12 +113,10 @@ class GradientDomain:
         return _shown(without_specks(solved, volumes), volumes).reshape(images.shape[1:])
 
 
-def _levelled(volumes: Volumes) -> Volumes:
-    """Sources whose bright tissue is darker than the brightest source's, raised by the root of the ratio."""
+def _lacking(volumes: Volumes) -> NDArray[np.float32]:
+    """`(N,)`: how many times brighter the bright tissue of the brightest source is."""
     bright = np.array([max(_percentile(volume, volume, EQUAL_AT), 1e-3) for volume in volumes])
-    gains = np.minimum(np.sqrt(bright.max() / bright), MOST_GAIN).astype(np.float32)
-    volumes *= gains[:, None, None, None]
-    return volumes
+    return np.asarray(bright.max() / bright, np.float32)
 
 
 def _sharpen(weights: Volumes, volumes: Volumes, edges: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -33,11 +33,15 @@ match its gradient. Coefficients of `py` and `ml` fitted on norm-scaled images d
 fit on max-scaled ones: `normalisation=auto` does that. Weights left at none are the variant's own. Our own small
 denoiser is the default; the published DnCNN-S-25 (GPL-3.0) is read from your own file with `denoiser=PATH`. For odd
 sizes `ml` centres the blur, which the program shifts by one pixel. In `corrected` the gradient that enters the
-link is that of the interpolated MRI, so that the cost is one function and falls in every step. It is shown from its
-darkest to its brightest pixel, as the published pictures are; in the ultrasound's own range it looks washed out, since
-the background of a log-compressed ultrasound is mid grey. Its weights were chosen on data sets 1 and 2 of the authors
-(docs/palm.md); on the second, the clean ultrasound is known.
+link is that of the interpolated MRI, so that the cost is one function and falls in every step. On equal grids tau4
+follows from the pair: the noisier the ultrasound and the better the MRI explains it, the more of the MRI. It is
+shown from its darkest to its brightest pixel, as the published pictures are; in the ultrasound's own range it looks
+washed out, since the background of a log-compressed ultrasound is mid grey. Its weights were chosen on synthetic pairs
+(docs/palm.md).
 """
+
+CONTRAST = 0.6
+"""Our denoiser keeps more of an ultrasound that is shown to it with less contrast."""
 
 
 def own_range(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -88,7 +92,7 @@ class PALM:
     tau1: float | None = option(None, "prior of the super-resolved MRI", at_least=0)
     tau2: float | None = option(None, "fidelity to the ultrasound", at_least=0)
     tau3: float | None = option(None, "smoothness of the result", at_least=0)
-    tau4: float | None = option(None, "coupling of the result to the MRI", at_least=0)
+    tau4: float | None = option(None, "coupling of the result to the MRI; of `corrected`, from the pair", at_least=0)
 
     def fuse(self, sources: Sequence[Tensor], *, scale: int, random: Random) -> Estimate:
         """The fused ultrasound on the finer grid; see `Method.fuse`."""
@@ -120,8 +124,9 @@ class PALM:
         from trifuse.filters import palm, palm_corrected
 
         if self.variant == "corrected":
-            weights = self._weights(palm_corrected.DEFAULTS)
             target = self.target(pair)
+            coupled = replace(palm_corrected.DEFAULTS, tau4=palm_corrected.coupling_weight(pair, target))
+            weights = self._weights(coupled)
             return palm_corrected.solve(pair, target, weights, iterations=self.iterations, tolerance=self.tolerance)
         start = self.denoised(pair)
         reference = palm.PY if self.variant == "py" else palm.ML
@@ -139,11 +144,13 @@ class PALM:
             return pair.yu
         from trifuse.nets import dncnn
 
-        path = dncnn.SMALL if self.denoiser == "small" else Path(self.denoiser)
-        return dncnn.denoise(weights.kept(dncnn.load, path), pair.yu)
+        if self.denoiser != "small":
+            return dncnn.denoise(weights.kept(dncnn.load, Path(self.denoiser)), pair.yu)
+        network = weights.kept(dncnn.load, dncnn.SMALL)
+        if self.variant != "corrected":
+            return dncnn.denoise(network, pair.yu)
+        return dncnn.denoise_all_ways(network, pair.yu * CONTRAST) / CONTRAST
 
     def _weights(self, defaults: Weights) -> Weights:
-        from dataclasses import replace
-
         names = ("tau1", "tau2", "tau3", "tau4")
         return replace(defaults, **{name: getattr(self, name) for name in names if getattr(self, name) is not None})

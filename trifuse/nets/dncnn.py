@@ -92,3 +92,11 @@ def denoise(network: DnCNN, image: NDArray[np.float64]) -> NDArray[np.float64]:
         clean = network(noisy)
     result: NDArray[np.float64] = clean[0, 0].double().numpy()
     return result
+
+
+def denoise_all_ways(network: DnCNN, image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of what `denoise` makes of the image `(H, W)` and its three reflections: a self-ensemble."""
+    ways = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    total = sum(denoise(network, image[::rows, ::columns])[::rows, ::columns] for rows, columns in ways)
+    result: NDArray[np.float64] = np.asarray(total) / len(ways)
+    return result

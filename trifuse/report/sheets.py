@@ -15,6 +15,7 @@ import numpy as np
 
 from trifuse.align.grid import placed_over
 from trifuse.core.errors import InputError, OptionError, one_line
+from trifuse.core.extras import need
 from trifuse.core.files import check_place, publish
 from trifuse.core.image import Image
 from trifuse.report.bars import uptake_bars
@@ -60,6 +61,7 @@ def contact_sheet(
         InputError: if pictures and volumes are mixed, an image cannot be read, the suffix names no format, or the place
             cannot be written to.
     """
+    need("plot", "a contact sheet", "matplotlib")
     given = list(panels.items() if isinstance(panels, Mapping) else panels)
     named = [(name, _image(source)) for name, source in given]
     if not named or columns < 1:
@@ -115,6 +117,7 @@ def map_sheet(
     Raises:
         InputError: if the map has colour or no finite value.
     """
+    need("plot", "a map", "matplotlib")
     raw = not isinstance(values, (str, Path)) and isinstance(values, np.ndarray)
     image = Image(np.asarray(values, dtype=np.float32)[None], origin="map") if raw else _image(values)
     if image.channels != 1 or not np.isfinite(image.pixels).any():
@@ -147,8 +150,10 @@ def check(path: str | Path) -> None:
     """Raises early what a sheet would raise about its name and place.
 
     Raises:
+        ExtraError: if matplotlib is not installed.
         InputError: if the suffix names no format that matplotlib writes, or the place cannot be written to.
     """
+    need("plot", "drawing a sheet", "matplotlib")
     from matplotlib.backend_bases import FigureCanvasBase
 
     target = Path(path)

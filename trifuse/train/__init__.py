@@ -28,8 +28,12 @@ def train(
         InputError: if the recipe, its data or the folder cannot be used.
         OptionError: if a change is not understood.
         WeightsError: if weights are needed that are not there.
+        ExtraError: if Accelerate is not installed.
         TrainingError: if the loss or its gradient is not finite.
     """
+    from trifuse.core.extras import need
+
+    need("train", "training", "accelerate")
     from trifuse.core.shelf import TRAINING, recipe_path
     from trifuse.train.plan import load
     from trifuse.train.stages import run

@@ -195,13 +195,13 @@ def _place(made: Dataset, image: Image) -> None:
 
 def functional_groups(where: Placement) -> tuple[list[Dataset], list[Dataset]]:
     """Shared and per-frame groups that place the frames of a volume."""
-    from highdicom import PixelMeasuresSequence, PlaneOrientationSequence, PlanePositionSequence
-
+    between = decimals(where.between)[0]
+    measures = item(PixelSpacing=decimals(where.spacing), SliceThickness=between, SpacingBetweenSlices=between)
     shared = item(
-        PlaneOrientationSequence=PlaneOrientationSequence("PATIENT", where.cosines),
-        PixelMeasuresSequence=PixelMeasuresSequence(where.spacing, where.between, where.between),
+        PlaneOrientationSequence=[item(ImageOrientationPatient=decimals(where.cosines))],
+        PixelMeasuresSequence=[measures],
     )
-    frames = [item(PlanePositionSequence=PlanePositionSequence("PATIENT", place)) for place in where.positions]
+    frames = [item(PlanePositionSequence=[item(ImagePositionPatient=decimals(place))]) for place in where.positions]
     return [shared], frames
 
 
