@@ -27,6 +27,9 @@ CELLS = 64
 REDUNDANT = 0.4
 """Share of a contrast that counts although other sources explain it, so that twins do not cancel each other."""
 
+REACH = 1.5
+"""Cells over which amplitudes are smoothed."""
+
 LEADING = 3.0
 """How much more decidedly than the weights the leading source of a region sets the sign of contrasts there."""
 
@@ -54,7 +57,8 @@ def unexplained(sources: Sequence[Field], power: float = 4.5, gains: Sequence[fl
     counts = np.asarray(gains or [1.0] * len(cells), np.float32)
     gradients = np.stack([count * _gradient(cell) for count, cell in zip(counts, cells, strict=True)])
     own = np.square(residuals(gradients)).sum(axis=1) + REDUNDANT * np.square(gradients).sum(axis=1)
-    lengths = np.stack([_smooth(np.sqrt(o), sigmas) for o in own])  # not squares: else a skull outdoes a lesion nearby
+    wide = [REACH * s for s in sigmas]
+    lengths = np.stack([_smooth(np.sqrt(o), wide) for o in own])  # not squares: else a skull outdoes a lesion nearby
     lengths += 1e-4 * lengths.max() + 1e-12  # nobody leads where there is nothing
     shares = lengths / lengths.max(axis=0)
     weights = _part(shares, 2 * power)

@@ -5,7 +5,7 @@ For sources \(S_k\), brought nearer to one contrast (`_levelled`):
 1. \(w_k\): the share of source k in the contrasts of a region that the other sources do not explain, to the power p,
    less where it contradicts the leading source of the region (`filters.unexplained`).
 2. Large structures: \(A = \arg\min \sum |\nabla A - \sum_k w_k \nabla S_k|^2 + s_0 (A - \sum_k w_k S_k)^2\).
-3. Edges: \(v = \sum_k v_k \nabla S_k\), \(v_k \propto w_k e_k^q\), \(e_k\) the energy of the gradient within two
+3. Edges: \(v = \sum_k v_k \nabla S_k\), \(v_k \propto w_k^{0.7} e_k^q\), \(e_k\) the energy of the gradient within two
    pixels: a source with an edge of its own is heard in it wherever another leads in the region.
 4. \(F = \arg\min \sum |\nabla F - v|^2 + s (F - A)^2\), by cosine transforms, exactly.
 5. Background stays what it is, and extremes that no source has are levelled (`filters.extremes`).
@@ -45,10 +45,13 @@ GAIN = 1.05
 EQUAL_AT, BRIGHT = 95, 99.5
 """Percentiles of what is not background: by which contrasts are levelled, and which must not be clipped."""
 
-RAISED, COUNTED = 0.5, 0.7
+RAISED, COUNTED = 0.5, 0.8
 """Power of what a source of low contrast lacks by which it is raised, and by which its contrasts count."""
 
 MOST_GAIN = 2.0
+HEARD = 0.7
+"""Power of the weights for edges: those of sources that do not lead are heard more than their large structures."""
+
 SLAB, REACH = 32, 3
 """Slices whose edges are weighed at a time, and how far beyond them edges are looked at."""
 
@@ -130,7 +133,7 @@ def _sharpen(weights: Volumes, volumes: Volumes, edges: float) -> None:
         energies += FAINT
         energies /= energies.max(axis=0)
         energies **= np.float32(edges)
-        energies *= weights[:, start:stop]
+        energies *= weights[:, start:stop] ** np.float32(HEARD)
         energies /= energies.sum(axis=0)
         weights[:, start:stop] = energies
 
