@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
 import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -172,6 +174,13 @@ def test_help_teaches_by_example(name: str) -> None:
     out = trifuse(name, "--help").stdout
     assert "Examples" in out
     assert f"trifuse {name}" in out
+
+
+def test_the_list_of_commands_says_the_first_line_of_each() -> None:
+    for name, line in COMMANDS.items():
+        command = getattr(import_module(f"trifuse.cli.{name}"), name)
+        assert inspect.cleandoc(command.__doc__).split("\n\n")[0].replace("\n", " ") == line
+    assert all(line.split()[0] in trifuse().stdout for line in COMMANDS.values())
 
 
 def test_version_and_usage() -> None:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
-from trifuse.align.grid import Registration, differences, grid_table, placed_over, same_grid
+from trifuse.align.grid import differences, grid_table, placed_over, same_grid
 from trifuse.align.trust import trusted
+from trifuse.core.choices import Registration
 from trifuse.core.errors import GridError, OptionError
 from trifuse.core.image import Image
 

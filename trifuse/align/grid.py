@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.image import PICTURE_AFFINE, Image, scaled_affine
-
-Registration = Literal["none", "auto", "resample", "rigid", "affine", "deformable"]
-"""What may be done to bring the sources together: nothing, trusting the headers, up to a smooth deformation."""
 
 Matrix = NDArray[np.float64]
 

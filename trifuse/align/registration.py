@@ -23,11 +23,12 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from trifuse.align.grid import Matrix, Registration, grid_table, lps
+from trifuse.align.grid import Matrix, grid_table, lps
 from trifuse.align.itk import resampled
 from trifuse.align.similarity import Pair, Picture, by_conjugate_gradients, itk_pair, mutual_information, region_of
 from trifuse.align.support import UNDOUBTED_MM, disagreement, is_supported
 from trifuse.align.trust import trusted, untrusted
+from trifuse.core.choices import Registration
 from trifuse.core.colour import LUMA
 from trifuse.core.errors import GridError, RegistrationWarning
 from trifuse.core.image import Image

@@ -12,44 +12,61 @@ import sys
 import warnings
 from importlib import import_module
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "demo": (
+        "Fuse the sample study that ships with trifuse (MR-T1, MR-T2 and FDG-PET of one anatomy); no network needed."
+    ),
+    "fuse": "Fuse two or more images of one patient into one.",
+    "compare": "Fuse the same images by every suitable method: pictures, a contact sheet and a table of metrics.",
+    "evaluate": "Measure a fused image against its sources, a ground truth, or both; or a whole folder of them.",
+    "bench": "Run methods x cases x scales x metrics, and write tables, plots and a page with the pictures.",
+    "methods": "List the fusion methods, or show one with its options; those that other packages add are marked.",
+    "metrics": "List the metrics, or explain one: formula, reference, range, variants, pitfalls.",
+    "weights": "List the checkpoints that trifuse knows, add your own copy of one, or verify them by their digests.",
+    "cohort": "Fuse every case of a list, a folder or a BIDS data set; what is done already is left alone.",
+    "prepare": "Turn studies as exported (DICOM or NIfTI) into a data set: one grid, one voxel size, values 0..1.",
+    "train": "Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).",
+    "sample": "Draw pictures from an unconditional diffusion model, such as the prior of ddfm and ddfm-palm.",
+}
+"""Command, which is a file and its function -> first line of its help, in the order in which `--help` lists them.
+
+A new command is a file and a line here. The file is read when the command is called: a start takes a third of the time.
+"""
+
+
+class _Command(TyperCommand):
+    """A command that reads its file when it is called; its line in the list is known without."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, short_help=COMMANDS[name], help=COMMANDS[name])
+
+    def make_context(self, *arguments: Any, **further: Any) -> Any:
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP_NAMES)
+        alone.command(self.name)(getattr(import_module(f"trifuse.cli.{self.name}"), str(self.name)))
+        return typer.main.get_command(alone).make_context(*arguments, **further)
+
+
+class _Commands(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": {name: _Command(name) for name in COMMANDS}})
+
+
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="trifuse",
+    cls=_Commands,
     help="Fuse two, three or more medical images of one patient into one picture, with super-resolution.",
     add_completion=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain help: frames and colours take longer than all the rest of a start
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP_NAMES,
 )
-
-
-COMMANDS = {
-    "demo": "demo:demo",
-    "fuse": "fuse:fuse",
-    "compare": "compare:compare",
-    "evaluate": "evaluate:evaluate",
-    "bench": "bench:bench",
-    "methods": "methods:methods",
-    "metrics": "metrics:metrics",
-    "weights": "weights:weights",
-    "cohort": "cohort:cohort",
-    "prepare": "prepare:prepare",
-    "train": "train:train",
-    "sample": "sample:sample",
-}
-"""Command -> file and function, in the order in which `--help` lists them. A new command is a file and a line."""
-
-
-def _build() -> None:
-    for name, home in COMMANDS.items():
-        module, _, function = home.partition(":")
-        app.command(name)(getattr(import_module(f"trifuse.cli.{module}"), function))
-
-
-_build()
 
 
 @app.callback(invoke_without_command=True)

@@ -41,7 +41,7 @@ def bench(
     over what a smaller one (--limit, --methods) has done there. A row whose weights are not on this computer is left
     out and named. A case that fails is recorded and does not stop the rest; the exit code is then 3.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse bench dual -o runs/dual --data ~/data --jobs 4
 

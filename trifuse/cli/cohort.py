@@ -65,7 +65,7 @@ def cohort(
     stopped, or whose files or settings changed, does again only what is missing or changed. A case that fails is a row
     with its reason and stops no other; the exit code is then 3.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse cohort studies.csv -o fused --jobs 4
 

@@ -56,7 +56,7 @@ def compare(
     Methods whose weights are not at hand, or that cannot take these sources, are skipped and named.
     Exit code 3 if a method that was asked for failed.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse compare t1.png t2.png pet.png -o comparison
 

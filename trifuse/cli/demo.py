@@ -24,7 +24,7 @@ def demo(
     Writes the fused picture (by BitonicX, and at twice the resolution by TFS-Diff), a contact sheet and a table of
     metrics, and says where.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse demo
 

@@ -63,7 +63,7 @@ def evaluate(
     With folders, files are matched by name: every fused picture needs a partner in each folder. Exit code 3 if
     some of them could not be measured.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse evaluate fused.png --source t1.png --source t2.png --source pet.png
 

@@ -84,7 +84,7 @@ def fuse(
 ) -> None:
     """Fuse two or more images of one patient into one.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse fuse t1.png t2.png pet.png -o fused.png
 

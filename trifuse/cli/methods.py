@@ -22,7 +22,7 @@ def methods(
 ) -> None:
     """List the fusion methods, or show one with its options; those that other packages add are marked.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse methods
 

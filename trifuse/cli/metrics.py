@@ -21,7 +21,7 @@ def metrics(
 ) -> None:
     """List the metrics, or explain one: formula, reference, range, variants, pitfalls.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse metrics
 

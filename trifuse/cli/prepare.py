@@ -70,7 +70,7 @@ def prepare(
     which `trifuse train` and `trifuse bench` read. A run that was stopped goes on where it stopped. A study that
     fails is reported and does not stop the rest; the exit code is then 3.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse prepare studies.csv -o dataset
 

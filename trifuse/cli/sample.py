@@ -27,7 +27,7 @@ def sample(
 
     They show what the model takes for probable, nobody's anatomy.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse sample -o samples.png
 

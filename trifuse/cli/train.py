@@ -32,7 +32,7 @@ def train(
     A recipe may have several stages, each of which goes on from the one before; a run that was stopped goes on with
     --resume. The folder gets the weights, a checkpoint to go on from, a log (CSV and TensorBoard) and sample pictures.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse train tfs-diff -o runs/tfs-diff
 

@@ -22,7 +22,7 @@ def weights(
     Checkpoints that come with the package need nothing. Others were published by their authors; get the file from
     them and add it once. Exit code 3 if a checkpoint is damaged.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse weights
 

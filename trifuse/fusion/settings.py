@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from trifuse.align.grid import Registration
+from trifuse.core.choices import Registration
 from trifuse.core.errors import OptionError
 from trifuse.core.machine import byte_count
 from trifuse.core.registry import hint

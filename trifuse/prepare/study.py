@@ -24,7 +24,7 @@ from trifuse.prepare.settings import Register, Settings
 from trifuse.prepare.studies import Study
 
 if TYPE_CHECKING:
-    from trifuse.align.grid import Registration
+    from trifuse.core.choices import Registration
 
 
 @dataclass(frozen=True, eq=False)
