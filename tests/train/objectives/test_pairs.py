@@ -15,6 +15,7 @@ from trifuse.methods.base import configure
 from trifuse.train import train
 from trifuse.train.draw import Draw
 from trifuse.train.export import read, restore, write
+from trifuse.train.losses.black import lifted
 from trifuse.train.losses.derivatives import derivatives
 from trifuse.train.recipe import load, objective_of
 
@@ -173,3 +174,23 @@ def test_the_regional_loss_joins_the_papers_own_and_is_learned_from(table: Path,
     alone = {name: p.grad for name, p in own.network.named_parameters() if p.grad is not None}
     assert all(torch.isfinite(gradient).all() for gradient in gradients.values())
     assert any(not torch.allclose(gradient, alone[name], rtol=0.01) for name, gradient in gradients.items())
+
+
+@pytest.mark.parametrize("task", ["swinfuse", "tgfuse"])
+def test_what_shows_where_all_is_black_costs(table: Path, task: str) -> None:
+    plain = {"swinfuse": ", depth: 1", "tgfuse": ", spatial_width: 16, first_stage: 9"}[task]
+    own, joined = (objective_of(load(recipe(table, task, model=f"{plain}, black: {weight}"))) for weight in (0, 7))
+    batch = dict(own.batch(Draw(0, 0)))
+    batch["first"][..., :8], batch["second"][..., :8] = 0, 0
+    terms = joined.losses(joined.network, batch, 0)
+    paper = float(own.losses(own.network, batch, 0)["loss"].detach())
+    assert float(terms["black"]) > 0
+    assert float(terms["loss"].detach()) == pytest.approx(paper + 7 * float(terms["black"]), rel=1e-4)
+
+
+def test_black_is_where_every_source_is_black() -> None:
+    first, second, fused = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.3)
+    first[0, 0, 0, 0], second[0, 0, 0, 1] = 0.5, 0.5
+    fused[0, 0, 1, 1] = -0.1
+    assert float(lifted(fused, first, second)) == pytest.approx(0.2)
+    assert float(lifted(fused, first + 1, second)) == 0

@@ -29,6 +29,7 @@ from trifuse.train.data.cases import Case, CaseSampler, Phase, cases, drawn_pair
 from trifuse.train.data.images import load
 from trifuse.train.data.tensors import tensor
 from trifuse.train.draw import Draw
+from trifuse.train.losses.black import lifted
 from trifuse.train.losses.cddfuse import regional
 from trifuse.train.losses.derivatives import derivatives
 from trifuse.train.losses.regional import SMALLEST
@@ -93,6 +94,12 @@ def with_regional(terms: Terms, weight: float, fused: Tensor, first: Tensor, sec
     """Terms of a loss, and `weight` times the distance of a fused batch in 0..1 from the regional target."""
     near = regional(fused, first, second).total
     return terms | {"loss": terms["loss"] + weight * near, "regional": near.detach()}
+
+
+def with_black(terms: Terms, weight: float, fused: Tensor, first: Tensor, second: Tensor) -> Terms:
+    """Terms of a loss, and `weight` times what a fused batch in 0..1 shows where both sources are black."""
+    shown = lifted(fused, first, second)
+    return terms | {"loss": terms["loss"] + weight * shown, "black": shown.detach()}
 
 
 P = TypeVar("P", bound=Pairs)

@@ -23,7 +23,7 @@ from trifuse.nets.tgfuse import TGFuse
 from trifuse.nets.vgg import VGGFeatures
 from trifuse.train.losses import tgfuse
 from trifuse.train.objectives.base import Patches, check_file
-from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms, vgg_of, with_regional
+from trifuse.train.objectives.pairs import PairObjective, Pairs, Terms, vgg_of, with_black, with_regional
 from trifuse.train.settings.part import Expanded
 
 GREY = 100.0
@@ -40,6 +40,7 @@ class Settings(Pairs):
         vgg: weights of VGG-16 (`trifuse.nets.vgg`) that the critics start from; random if not given.
         regional: weight of a loss that the paper does not have beside its own: distance of the fused picture from the
             regional target (`trifuse.train.losses.regional`).
+        black: weight of another: what the fused picture shows where both sources are black.
     """
 
     task: Literal["tgfuse"] = "tgfuse"
@@ -48,6 +49,7 @@ class Settings(Pairs):
     perceptual: tuple[float, float] = (0.1, 0.1)
     vgg: Expanded | None = None
     regional: float = Field(default=0.0, ge=0)
+    black: float = Field(default=0.0, ge=0)
 
 
 class Critics(nn.Module):
@@ -95,6 +97,8 @@ class TGFuseObjective(PairObjective[Settings]):
         terms = {"loss": structure, "structure": structure.detach(), "critics": torch.zeros(())}
         if self.settings.regional:
             terms = with_regional(terms, self.settings.regional, fused / 255, first, second)
+        if self.settings.black:
+            terms = with_black(terms, self.settings.black, fused / 255, first, second)
         if step < self.settings.first_stage:
             return terms
         loss, contest = terms["loss"], torch.zeros_like(structure)
