@@ -83,3 +83,20 @@ def test_black_around_a_picture_costs_and_changes_nothing() -> None:
         whole = consistent(network(small, bicubic).clamp(0, 1), small)
     assert tuple(seen[0][2:]) == (11 + 2 * MARGIN, 16 + 2 * MARGIN)
     torch.testing.assert_close(out, whole, atol=2e-3, rtol=0)
+
+
+def test_the_second_way_begins_as_the_first_and_is_its_own() -> None:
+    torch.manual_seed(0)
+    plain = SourceSR(8, 2, 4, (2,))
+    adapting = SourceSR(8, 2, 4, (2,), adapts=True)
+    adapting.load_state_dict(adapting.grown(plain.state_dict()))
+    small, bicubic = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        first = plain(small, bicubic)
+        assert torch.equal(adapting(small, bicubic, exact=False), first)
+        adapting.changes["2"].normal_()
+        assert torch.equal(adapting(small, bicubic), first)
+        assert not torch.allclose(adapting(small, bicubic, exact=False), first)
+        again = SourceSR.from_state(joined(adapting.state_dict(), {}))
+        assert torch.equal(again(small, bicubic, exact=False), adapting(small, bicubic, exact=False))
+        assert torch.equal(plain(small, bicubic, exact=False), first)  # has one way only

@@ -16,6 +16,7 @@ from trifuse.core.random import Random
 from trifuse.diffusion import learned
 from trifuse.fusion import fuse
 from trifuse.nets import dncnn
+from trifuse.nets.degradation_judge import DegradationJudge, traces_of
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train import plan, train
 from trifuse.train.export import read
@@ -32,7 +33,10 @@ SMALL: dict[str, tuple[str, ...]] = {
         "schedule.sides={2: 16, 4: 16, 8: 16}",
         "model.volumes=null",
         *(f"join.x{scale}.schedule.sides={{{scale}: 16}}" for scale in (2, 4, 8)),
+        "join.*.stages.*.model.folders=[]",
+        "join.*.stages.*.schedule.precision=fp32",
     ),
+    "degradation-judge": ("schedule.sides={2: 64}",),
     "tfs-diff": PREPARED,
     "tfs-diff-fast": PREPARED,
     "tfs-diff-regression": PREPARED,
@@ -83,7 +87,15 @@ def enlarged(path: Path) -> float:
     return float(large[0].std())
 
 
+def judged(path: Path) -> float:
+    """The judge judges."""
+    judge = DegradationJudge.from_state(read(path)[0])
+    assert isinstance(judge.is_bicubic(torch.rand(1, 1, 20, 24), 4), bool)
+    return float(judge(traces_of(torch.rand(1, 1, 20, 24)), 4).detach().sigmoid())
+
+
 TAKEN: dict[str, Callable[[Path], float]] = {
+    "degradation-judge": judged,
     "source-sr": enlarged,
     "fusion-rule": lambda path: float(learned.corrected(torch.rand(1, 12, 16, 16), 2, checkpoint=str(path)).std()),
     "sr3": lambda path: float(sr3.upsample(torch.rand(1, 3, 12, 12), 2, Random(0), checkpoint=str(path)).std()),
@@ -110,7 +122,8 @@ def changes(name: str, content: Path, table: Path) -> list[str]:
         studies = {"kind": "studies", "folder": str(table.parent), "pairs": [["t1.nii.gz", "pet.nii.gz"]]}
         made.append("data=" + json.dumps(studies | {"train": ["."], "val": ["."]}))
     else:
-        made.append("data=" + json.dumps({"kind": "tables", "tables": [str(table)]}))
+        tables = json.dumps({"kind": "tables", "tables": [str(table)]})
+        made += [f"{where}data={tables}" for where in ("", "join.*.stages.*.") if not where or "join:" in text]
     return [*made, *SMALL[name]]
 
 

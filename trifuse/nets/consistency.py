@@ -61,10 +61,10 @@ def consistent(large: Tensor, small: Tensor) -> Tensor:
     )
     for _ in range(PASSES):
         large = (large + _correction(large, small, rows, columns)).clamp(0, 1)
-    return large * _lit(small, large.shape[2:])
+    return large * lit(small, large.shape[2:])
 
 
-def _lit(small: Tensor, size: torch.Size) -> Tensor:
+def lit(small: Tensor, size: torch.Size) -> Tensor:
     """`(B, 1, H, W)`: 1 where a pixel of the small picture, or one beside it, is not black in all channels, else 0."""
     near = functional.max_pool2d(small.amax(dim=1, keepdim=True), 3, stride=1, padding=1)
     return functional.interpolate((near > 0).to(small.dtype), size=tuple(size), mode="nearest")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trifuse.filters.bounding_box import bounding_box
-from trifuse.nets.consistency import consistent
+from trifuse.nets.consistency import consistent, lit
 
 MARGIN = 6
 """Black pixels of the small picture around what is enlarged; more changes no grey level to speak of."""
@@ -32,9 +32,13 @@ class Residual(nn.Module):
             self.second.weight.mul_(0.1)
             self.second.bias.zero_()  # type: ignore[union-attr]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, width, h, w)` in and out."""
-        y: Tensor = x + self.second(functional.relu(self.first(x)))
+    def forward(self, x: Tensor, change: Tensor | None = None) -> Tensor:
+        """`(B, width, h, w)` in and out; `change` `(2, width)` is a gain less one and a shift of what is between."""
+        between = self.first(x)
+        if change is not None:
+            gain, shift = change[:, :, None, None]
+            between = between * (1 + gain) + shift
+        y: Tensor = x + self.second(functional.relu(between))
         return y
 
 
@@ -68,6 +72,8 @@ class SourceSR(nn.Module):
         fine: channels at full size.
         scales: the magnifications it has heads for.
         own: blocks of the trunks that single scales have to themselves.
+        adapts: whether it has a second way for small pictures that were not made by Pillow's bicubic: in it the middle
+            of every block is changed by a gain and a shift per channel.
     """
 
     def __init__(
@@ -77,18 +83,23 @@ class SourceSR(nn.Module):
         fine: int = 16,
         scales: Sequence[int] = (2, 4, 8),
         own: Mapping[int, int] | None = None,
+        adapts: bool = False,
     ) -> None:
         super().__init__()
         self.heads = nn.ModuleDict({str(scale): Head(scale, width, fine) for scale in scales})
         self.trunk = _trunk(width, blocks)
         self.trunks = nn.ModuleDict({str(scale): _trunk(width, depth) for scale, depth in (own or {}).items()})
+        depths = {scale: (own or {}).get(scale, blocks) for scale in scales} if adapts else {}
+        changes = {str(scale): nn.Parameter(torch.zeros(depth, 2, width)) for scale, depth in depths.items()}
+        self.changes = nn.ParameterDict(changes)
 
-    def forward(self, small: Tensor, bicubic: Tensor) -> Tensor:
+    def forward(self, small: Tensor, bicubic: Tensor, *, exact: bool = True) -> Tensor:
         """Enlarges a batch.
 
         Args:
             small: `(B, 3, h, w)`, RGB in 0..1 (grey: three equal channels).
             bicubic: `(B, 3, s*h, s*w)`, the same enlarged by Pillow's bicubic; its size tells the scale s.
+            exact: whether the small picture was made by Pillow's bicubic; else a network that adapts does so.
 
         Returns:
             `(B, 3, s*h, s*w)`, not clipped.
@@ -99,10 +110,17 @@ class SourceSR(nn.Module):
         alone = scale in self.trunks
         trunk = self.trunks[scale] if alone else self.trunk
         entered = head.enter(small - 0.25)  # most pixels are dark: roughly zero mean
-        return head.finish(entered + trunk(entered), bicubic)
+        if exact or scale not in self.changes:
+            return head.finish(entered + trunk(entered), bicubic)
+        features = entered
+        for block, change in zip(trunk, self.changes[scale], strict=True):  # type: ignore[call-overload]
+            features = block(features, change)
+        return head.finish(entered + features, bicubic)
 
-    def enlarged(self, small: Tensor, bicubic: Tensor, ensemble: int = 1) -> Tensor:
+    def enlarged(self, small: Tensor, bicubic: Tensor, ensemble: int = 1, *, exact: bool = True) -> Tensor:
         """The mean of `forward` over a geometric self-ensemble of 1 to 8, consistent with the small picture.
+
+        One that bicubic did not make says less of what the large one must be: only its black is kept.
 
         Source: Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resolution", CVPR 2016.
 
@@ -117,12 +135,12 @@ class SourceSR(nn.Module):
         large_rows, large_columns = (slice(scale * each.start, scale * each.stop) for each in (rows, columns))
         here, there = small[..., rows, columns], bicubic[..., large_rows, large_columns]
         outputs = [
-            _transformed(self(_transformed(here, each), _transformed(there, each)), each, back=True)
+            _transformed(self(_transformed(here, each), _transformed(there, each), exact=exact), each, back=True)
             for each in TRANSFORMS[:ensemble]
         ]
         mean = torch.stack(outputs).mean(dim=0) if ensemble > 1 else outputs[0]
         whole[..., large_rows, large_columns] = mean.float().clamp(0, 1)
-        return consistent(whole, small.float())
+        return consistent(whole, small.float()) if exact else whole * lit(small.float(), whole.shape[2:])
 
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weights of another network as weights of this one: the further blocks of its trunk do nothing yet.
@@ -136,7 +154,8 @@ class SourceSR(nn.Module):
             alone = _renamed(state, f"trunks.{next(iter(self.heads))}.", "trunk.")
             kept |= {name: value for name, value in alone.items() if name in own}
         further = {name: value for name, value in self.trunk.state_dict(prefix="trunk.").items() if name not in kept}
-        return {**kept, **{name: value * (".first." in name) for name, value in further.items()}}
+        changes = {name: value for name, value in own.items() if name.startswith("changes.") and name not in kept}
+        return {**kept, **changes, **{name: value * (".first." in name) for name, value in further.items()}}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> SourceSR:
@@ -146,7 +165,8 @@ class SourceSR(nn.Module):
         own = {scale: _depth(state, f"trunks.{scale}.") for scale in alone}
         leave = state[f"heads.{scales[0]}.leave.weight"]
         width = state["trunk.0.first.weight"].shape[0]
-        network = cls(width, _depth(state, "trunk."), leave.shape[1], scales, own)
+        adapts = any(key.startswith("changes.") for key in state)
+        network = cls(width, _depth(state, "trunk."), leave.shape[1], scales, own, adapts)
         network.load_state_dict(state)
         return network
 
@@ -156,6 +176,7 @@ def joined(state: Mapping[str, Tensor], single: Mapping[int, Mapping[str, Tensor
     whole = dict(state)
     for scale, alone in single.items():
         whole |= _renamed(alone, f"heads.{scale}.", f"heads.{scale}.") | _renamed(alone, "trunk.", f"trunks.{scale}.")
+        whole |= _renamed(alone, "changes.", "changes.")
     return whole
 
 

@@ -64,7 +64,7 @@ class Trainer:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         optimiser = torch.optim.AdamW(
-            objective.network.parameters(), lr=schedule.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+            objective.network.parameters(), lr=schedule.learning_rate, betas=(0.9, schedule.beta2), weight_decay=0.0
         )
         self.network, self.optimiser = self.accelerator.prepare(objective.network, optimiser)
         self.average = Average(self.plain, schedule.ema)
@@ -154,7 +154,7 @@ class Trainer:
         self._check_finite("loss", terms["loss"], draw)
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(terms["loss"])
-        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), schedule.clip)
+        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), schedule.clip or math.inf)
         self._check_finite("gradient", norm, draw)
         with uninterrupted():
             self.optimiser.step()

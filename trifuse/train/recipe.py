@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from trifuse.core.errors import InputError
 from trifuse.core.files import read_text, read_yaml
+from trifuse.diffusion.official import parse
 from trifuse.train import overrides
 from trifuse.train.data import official
 from trifuse.train.objectives import REGISTRY, Model
@@ -58,7 +59,7 @@ def content_of(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
     """
     if path.suffix == ".json":
         text = read_text(path, "recipe")
-        return overrides.apply(official.fields(official.parse(text, str(path)), path), changes)
+        return overrides.apply(official.fields(parse(text, str(path)), path), changes)
     content = read_yaml(path, "recipe")
     if not isinstance(content, dict):
         raise InputError(f"{path}: a recipe is a mapping with name, data, model and schedule")

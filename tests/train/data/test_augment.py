@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.train.conftest import made
+from tests.train.conftest import made, save
+from trifuse.core.errors import InputError
 from trifuse.train.data import augment, images, palettes
 
 
@@ -97,3 +100,23 @@ def test_without_augmentation_the_pictures_keep_their_levels() -> None:
     random = np.random.default_rng(0)
     for _ in range(20):
         assert set(np.unique(pictures.patch(24, random))) <= {0, *np.unique(grey)}
+
+
+def test_a_kind_of_one_collection_has_its_own_share() -> None:
+    grey, _, _ = made(1)
+    both = [images.Picture(grey, "t1", collection="atlas"), images.Picture(grey, "t1", collection="clinic")]
+    pictures = images.PictureSampler(both, {"t1": 1, "clinic/t1": 3})
+    random = np.random.default_rng(0)
+    assert list(pictures.kinds) == ["clinic/t1", "t1"]
+    assert 0.68 < [pictures.draw(random).collection for _ in range(400)].count("clinic") / 400 < 0.82
+
+
+def test_a_folder_is_a_kind_and_large_pictures_come_at_half_size(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name, side in (("a/one.png", 40), ("two.jpg", 420)):
+        save(random.integers(0, 256, (1, side, side), dtype=np.uint8), tmp_path / "heads" / name)
+    found = images.of_folder(tmp_path / "heads")
+    assert [(p.kind, p.pixels.shape) for p in found] == [("heads", (1, 40, 40)), ("heads", (1, 210, 210))]
+    assert len({p.patient for p in found}) == 2
+    with pytest.raises(InputError, match="holds no pictures"):
+        images.of_folder(tmp_path / "nowhere")

@@ -11,8 +11,10 @@ from PIL import Image as Pillow
 
 from tests.golden.goldens import each
 from trifuse.core.errors import GridError, InputError
+from trifuse.diffusion.official import parse
 from trifuse.train.data import official
-from trifuse.train.objectives.tfs_diff import Settings as TFSDiff
+from trifuse.train.objectives.published import Noise
+from trifuse.train.objectives.published import Settings as Published
 from trifuse.train.recipe import load
 from trifuse.train.settings.data import OfficialLayout
 
@@ -27,6 +29,9 @@ CONFIGURATION = """
     "model": { // "unused": 1,
         "unet": {"in_channel": 12, "out_channel": 3, "inner_channel": 64, "channel_multiplier": [1, 2, 4, 8, 8],
                  "attn_res": [16], "res_blocks": 2, "dropout": 0.2},
+        "beta_schedule": {
+            "train": {"schedule": "linear", "n_timestep": 2000, "linear_start": 1e-6, "linear_end": 1e-2}
+        },
         "diffusion": {"image_size": 256, "channels": 3, "conditional": true}
     },
     "train": {"n_iter": 1000000, "val_freq": 1e4, "print_freq": 200,
@@ -106,15 +111,17 @@ def test_an_official_configuration_is_a_recipe(tmp_path: Path) -> None:
     path.write_text(CONFIGURATION)
     recipe = load(path)
     assert isinstance(recipe.data, OfficialLayout)
-    assert isinstance(recipe.model, TFSDiff)
+    assert isinstance(recipe.model, Published)
     assert recipe.data.train == tmp_path / "dataset/train"
     assert (recipe.data.low, recipe.data.high, recipe.data.sources) == (128, 256, 3)
-    assert (recipe.model.task, recipe.model.condition, recipe.model.unshuffle) == ("tfs-diff", "bicubic", 1)
+    assert recipe.model.noise == Noise(schedule="linear", steps=2000, start=1e-6, end=1e-2)
+    assert (recipe.model.embedding, recipe.model.norm_groups, recipe.model.dropout) == ("level", 32, 0.2)
     assert recipe.model.multipliers == (1, 2, 4, 8, 8)
     assert recipe.model.attention_levels == (4,)
     assert recipe.schedule.sides == {2: 256}
     assert (recipe.schedule.steps, recipe.schedule.batch, recipe.schedule.learning_rate) == (1_000_000, 16, 1e-4)
-    assert recipe.schedule.ema == 0.9999
+    assert (recipe.schedule.ema, recipe.schedule.clip, recipe.schedule.beta2) == (0, None, 0.999)
+    assert recipe.schedule.rate(0) == recipe.schedule.rate(999_999) == 1e-4
 
 
 @pytest.mark.parametrize(
@@ -129,4 +136,4 @@ def test_a_damaged_configuration_is_one_clear_line(tmp_path: Path, text: str, me
 
 
 def test_comments_are_cut_outside_of_strings_only() -> None:
-    assert official.parse('{"a": "http://x", // "b": 2,\n"c": 3}') == {"a": "http://x", "c": 3}
+    assert parse('{"a": "http://x", // "b": 2,\n"c": 3}') == {"a": "http://x", "c": 3}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from trifuse.core.errors import InputError, WeightsError
+from trifuse.filters.traces import COUNT
 from trifuse.nets.source_sr import SourceSR
 from trifuse.train.export import write
 from trifuse.train.objectives import REGISTRY
@@ -24,6 +25,8 @@ SMALL = {
     "tgfuse": "spatial_width: 16, first_stage: 1",
     "swinfuse": "depth: 1",
     "dc2fusion": "width: 8, depths: [1, 1]",
+    "degradation-judge": "upsampler: up.safetensors",
+    "published-diffusion": "channels: 8, multipliers: [1, 2], norm_groups: 4, attention_levels: []",
 }
 PAIRS = ("cddfuse", "tgfuse", "u2fusion", "swinfuse", "dilran", "dc2fusion")
 
@@ -34,9 +37,13 @@ def recipe(table: Path, task: str, sides: str, model: str | None = None, loss: s
     if not weights.exists():
         write(weights, SourceSR(8, 1, 4, (2,)).state_dict(), {"network": "source-sr"})
     settings = SMALL.get(task, "") if model is None else model
+    data = f'{{kind: tables, tables: ["{table}"]}}'
+    if task == "published-diffusion":
+        side = int(sides.split()[-1].rstrip("}"))
+        data = f"{{kind: official, train: data, low: {side // 2}, high: {side}}}"
     path = table.parent / "recipe.yaml"
     path.write_text(
-        f'name: small\ndata: {{kind: tables, tables: ["{table}"]}}\nloss: {loss}\n'
+        f"name: small\ndata: {data}\nloss: {loss}\n"
         f"model: {{task: {task}, {settings}}}\nschedule: {{steps: 1, batch: 1, sides: {sides}}}\n"
     )
     return path
@@ -64,6 +71,19 @@ def made_batch(objective: Objective[Any], task: str, scale: int, side: int) -> d
         "fusion-rule": {"stack": noise(15), "scale": torch.tensor(scale)},
         "denoiser": {"clean": noise(1), "noisy": noise(1)},
         "unconditional": {"clean": noise(1), "noise": noise(1), "level": level},
+        "degradation-judge": {
+            "traces": torch.zeros(1, COUNT),
+            "gain": torch.ones(1),
+            "weight": torch.ones(1),
+            "scale": torch.tensor(scale),
+        },
+        "published-diffusion": {
+            "condition": noise(9),
+            "truth": noise(3),
+            "noise": noise(3),
+            "level": level,
+            "time": level.float(),
+        },
     }
     condition = noise(9 if task == "tfs-diff" else 3)
     diffusion = {"condition": condition, "truth": noise(3), "unit": torch.tensor(0.1), "noise": noise(3)}
@@ -101,6 +121,13 @@ def test_the_smallest_patches_are_taken_and_smaller_ones_refused(table: Path, ta
         ("tfs-diff", "{2: 16}", "condition: bicubic, upsampler: x", "{}", r"field model\.upsampler: not used"),
         ("tfs-diff", "{2: 16}", "condition: learned, upsampler: up.safetensors, rule: x", "{}", r"field model\.rule"),
         ("fusion-rule", "{2: 16}", "upsampler: up.safetensors", "{velocity: 1}", r"field loss\.velocity"),
+        (
+            "degradation-judge",
+            "{4: 40}",
+            "upsampler: up.safetensors",
+            "{}",
+            r"sides: patches need a side of at least 64 at x4 \(got 40\)",
+        ),
         ("u2fusion", "{1: 16}", "vgg: nowhere.pth", "{}", r"field model\.vgg: there is no file"),
     ],
 )

@@ -30,6 +30,7 @@ class Case:
         truth: the fused picture, where it is given.
         patient: who; the case itself where unknown.
         kind: which modalities, as the table says.
+        collection: the folder of the table that lists it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Case:
     truth: Path | None = None
     patient: str = ""
     kind: str = ""
+    collection: str = ""
 
 
 def cases(data: Tables | Folder | Studies, phase: Phase) -> list[Case]:
@@ -117,7 +119,8 @@ def _of_tables(data: Tables, phase: Phase) -> list[Case]:
                 continue
             sources = tuple(_beside(table, row[column]) for column in columns if row[column])
             kind = row.get("kind", "")
-            listed.append(Case(f"{row['case']} {kind}".strip(), sources, None, row.get("patient", row["case"]), kind))
+            name, patient = f"{row['case']} {kind}".strip(), row.get("patient", row["case"])
+            listed.append(Case(name, sources, None, patient, kind, table.parent.name))
     return sorted(listed, key=lambda case: (case.name, case.sources))
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from trifuse.core.errors import InputError
-from trifuse.train.data import augment, palettes
+from trifuse.train.data import augment, degradations, palettes
 from trifuse.train.data.augment import Pixels
+from trifuse.train.data.degradations import Levels
 from trifuse.train.data.drawn import note
 from trifuse.train.settings.data import Volumes
 
@@ -29,6 +30,7 @@ class Picture:
         origin: file, for messages.
         patient: whose, for drawing evenly.
         painted: the uptake that it was painted from, where that is known.
+        collection: the collection that it belongs to.
     """
 
     pixels: Pixels
@@ -36,6 +38,7 @@ class Picture:
     origin: str = ""
     patient: str = ""
     painted: NDArray[np.float32] | None = None
+    collection: str = ""
 
     @cached_property
     def uptake(self) -> NDArray[np.float32] | None:
@@ -61,9 +64,27 @@ def load(path: Path) -> Pixels:
     return np.ascontiguousarray(rgb.transpose(2, 0, 1))
 
 
-def picture(path: Path, patient: str = "") -> Picture:
+def picture(path: Path, patient: str = "", collection: str = "") -> Picture:
     """A picture file; its modality is the beginning of the file name (`t1`, `spect-tc`)."""
-    return Picture(load(path), path.stem.lower(), str(path), patient)
+    return Picture(load(path), path.stem.lower(), str(path), patient, collection=collection)
+
+
+def of_folder(folder: Path) -> list[Picture]:
+    """All pictures below a folder, whose name is their kind; those of more than 400 pixels at half their size.
+
+    What is so large is finer than what it shows; every picture counts as a patient.
+
+    Raises:
+        InputError: if there is none.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".gif"))
+    if not files:
+        raise InputError(f"{folder}: holds no pictures (PNG, GIF or JPEG)")
+    return [Picture(_halved(load(path)), folder.name, str(path), str(path)) for path in files]
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    return pixels if max(pixels.shape[1:]) <= 400 else augment.zoomed(pixels, 0.5)
 
 
 def slices(volumes: Volumes) -> list[Picture]:
@@ -103,7 +124,8 @@ def _slices_of(path: Path, kind: str, every: int) -> list[Picture]:
 
 @dataclass(frozen=True, eq=False)
 class PictureSampler:
-    """Pictures, and how often each is drawn: `shares` says how often a kind is, kinds not named have share 1.
+    """Pictures, and how often each is drawn: `shares` says how often a kind is, kinds not named have share 1; a kind of
+    one collection has its own share where it is named (`lgg2d/t1`).
 
     `augmentation` is how often contrast, palette and zoom are changed, 1 being as often as usual; with `by_patient`
     every patient of a kind is drawn as often as any other, however many pictures there are of each.
@@ -117,10 +139,14 @@ class PictureSampler:
     @cached_property
     def kinds(self) -> dict[str, list[Picture]]:
         """The pictures by kind, kinds in alphabetical order."""
-        kinds: dict[str, list[Picture]] = {kind: [] for kind in sorted({p.kind for p in self.pictures})}
+        kinds: dict[str, list[Picture]] = {}
         for picture in self.pictures:
-            kinds[picture.kind].append(picture)
-        return kinds
+            kinds.setdefault(self._kind(picture), []).append(picture)
+        return dict(sorted(kinds.items()))
+
+    def _kind(self, picture: Picture) -> str:
+        own = f"{picture.collection}/{picture.kind}"
+        return own if own in self.shares else picture.kind
 
     def draw(self, random: np.random.Generator) -> Picture:
         """A kind by its share, a patient if they count alike, then a picture."""
@@ -148,8 +174,14 @@ class PictureSampler:
         square = augment.crop(augment.grey_to_rgb(pixels), side, random)
         return augment.turned(square, int(random.integers(8)))  # type: ignore[return-value]
 
-    def batch(self, size: int, side: int, scale: int, random: np.random.Generator) -> tuple[Pixels, Pixels, Pixels]:
-        """`size` patches: small `(size, 3, side/scale, ...)`, bicubic and sharp `(size, 3, side, side)`, bytes."""
+    def batch(
+        self, size: int, side: int, scale: int, random: np.random.Generator, *, exact: bool = True
+    ) -> tuple[Levels, Levels, Pixels]:
+        """`size` patches: small `(size, 3, side/scale, ...)`, bicubic and sharp `(size, 3, side, side)`.
+
+        Bytes; made small in drawn ways where they are not to be `exact`, the first two are grey levels 0..255.
+        """
         sharp = [self.patch(side, random) for _ in range(size)]
-        pairs = [augment.degraded(patch, scale) for patch in sharp]
-        return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]), np.stack(sharp)
+        pairs = [augment.degraded(p, scale) if exact else degradations.degraded(p, scale, random) for p in sharp]
+        small, bicubic = (np.stack([pair[at] for pair in pairs]) for at in (0, 1))
+        return small, bicubic, np.stack(sharp)  # type: ignore[return-value]

@@ -6,7 +6,7 @@ their sizes are checked.
 
 from __future__ import annotations
 
-import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,60 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from trifuse.core.errors import GridError, InputError
+from trifuse.core.errors import GridError, InputError, OptionError, TrainingWarning
+from trifuse.diffusion.official import configuration
 
 if TYPE_CHECKING:
     import torch
 
     from trifuse.train.settings.data import OfficialLayout
 
-SR3 = {"task": "sr3"}
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp"})
 
 
-def parse(text: str, origin: str = "configuration") -> dict[str, Any]:
-    """The content of an official configuration file; `//` starts a comment outside of strings.
-
-    Raises:
-        InputError: if it is not JSON otherwise.
-    """
-    lines = []
-    for line in text.splitlines():
-        quoted = False
-        cut = len(line)
-        for at, character in enumerate(line):
-            if character == '"' and line[at - 1 : at] != "\\":
-                quoted = not quoted
-            elif not quoted and line.startswith("//", at):
-                cut = at
-                break
-        lines.append(line[:cut])
-    try:
-        content = json.loads("\n".join(lines))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{origin}, line {error.lineno}: not valid JSON ({error.msg})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{origin}: a configuration is a JSON object")
-    return content
-
-
 def fields(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The fields of the recipe that an official configuration stands for, with what both have in common.
+    """The fields of the recipe that an official configuration stands for: it trains as the program does.
 
-    Kept: name, data roots and sizes, batch, number of steps, learning rate, validation interval and the U-Net's shape;
-    the noise schedule and the loss are this package's (the published loss compares unlike things).
+    That is task `published-diffusion`, Adam with a constant rate, no clipping and no moving average (the programs never
+    use their `ema_scheduler`).
 
     Raises:
-        InputError: if a section is missing.
+        InputError: if a section is missing, or asks for what is not done here.
     """
     try:
-        train = content["datasets"]["train"]
+        train, settings = content["datasets"]["train"], content["train"]
         low, high = train["l_resolution"], train["r_resolution"]
-        unet = content["model"]["unet"]
-        sources = 3 if unet["in_channel"] > 6 else 1
-        image_size = content["model"].get("diffusion", {}).get("image_size", high)
-        multipliers = unet.get("channel_multiplier") or unet["channel_mults"]
-        settings = content["train"]
+        _check_followed(content, path)
+        described = configuration(content)
+        beta = content["model"]["beta_schedule"]["train"]
         return {
             "name": content["name"],
             "data": {
@@ -76,19 +48,17 @@ def fields(content: dict[str, Any], path: Path) -> dict[str, Any]:
                 "val": _val_root(content, path),
                 "low": low,
                 "high": high,
-                "sources": sources,
+                "sources": 3 if described.shape.in_channels > 6 else 1,
             },
             "model": {
-                **({"task": "tfs-diff", "condition": "bicubic", "se_scope": "condition"} if sources == 3 else SR3),
-                "unshuffle": 1,
-                "channels": unet["inner_channel"],
-                "multipliers": multipliers,
-                "attention_levels": [
-                    level for level in range(len(multipliers)) if image_size // 2**level in (unet.get("attn_res") or [])
-                ],
-                "res_blocks": unet["res_blocks"],
-                "norm_groups": unet.get("norm_groups") or 32,
-                "dropout": unet.get("dropout") or 0.0,
+                "task": "published-diffusion",
+                **described.shape.model_dump(exclude={"in_channels", "out_channels", "se_scope"}),
+                "noise": {
+                    "schedule": beta["schedule"],
+                    "steps": beta["n_timestep"],
+                    "start": beta["linear_start"],
+                    "end": beta["linear_end"],
+                },
             },
             "schedule": {
                 "steps": settings["n_iter"],
@@ -97,11 +67,33 @@ def fields(content: dict[str, Any], path: Path) -> dict[str, Any]:
                 "sides": {high // low: high},
                 "check_every": settings["val_freq"],
                 "log_every": settings["print_freq"],
-                "ema": (settings.get("ema_scheduler") or {}).get("ema_decay", 0.9999),
+                "warmup": 0,
+                "beta2": 0.999,
+                "clip": None,
+                "ema": 0,
             },
         }
     except KeyError as error:
         raise InputError(f"{path}: the configuration has no section {error}") from None
+    except (OptionError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no such model ({error})") from None
+
+
+def _check_followed(content: dict[str, Any], path: Path) -> None:
+    """Says of what a configuration asks for and is not done here."""
+    optimiser = content["train"]["optimizer"].get("type", "adam")
+    if optimiser != "adam":
+        raise InputError(f"{path}, field train.optimizer.type: adam is what the programs use (got {optimiser!r})")
+    length = content["datasets"]["train"].get("data_len", -1)
+    if length not in (-1, None):
+        raise InputError(
+            f"{path}, field datasets.train.data_len: the whole set is learned from; give -1 (got {length})"
+        )
+    if content.get("path", {}).get("resume_state"):
+        unused = "path.resume_state is not followed: training starts anew, or goes on from its folder with --resume"
+        warnings.warn(TrainingWarning(f"{path}: {unused}"), stacklevel=2)
+    if content["model"].get("finetune_norm"):
+        warnings.warn(TrainingWarning(f"{path}: model.finetune_norm is not followed: all weights learn"), stacklevel=2)
 
 
 def _val_root(content: dict[str, Any], path: Path) -> Path | None:

@@ -33,7 +33,7 @@ def fuse(sources: Sequence[NDArray[np.floating]], truth: Truth) -> NDArray[np.fl
     from trifuse import fusion
 
     images = [Image(np.clip(_grey_as_one(source), 0, 1).astype(np.float32)) for source in sources]
-    fused = fusion.fuse(images, truth.method, options=truth.options).image.pixels
+    fused = fusion.fuse(images, truth.method, colour="luma", options=truth.options).image.pixels
     return np.clip(np.broadcast_to(fused, (3, *fused.shape[1:])), 0, 1).astype(np.float32)
 
 

@@ -12,20 +12,24 @@ from trifuse.nets.source_sr import SourceSR
 from trifuse.train.data import images
 from trifuse.train.data.augment import Pixels
 from trifuse.train.data.cases import Case, Phase, cases
+from trifuse.train.data.degradations import Levels
 from trifuse.train.data.official import layout_of
 from trifuse.train.data.tensors import tensor
 from trifuse.train.settings.data import Data, OfficialLayout, Studies
 
 
-def enlarge(network: nn.Module, small: Pixels, bicubic: Pixels, ensemble: int = 1) -> NDArray[np.float32]:
+def enlarge(
+    network: nn.Module, small: Levels, bicubic: Levels, ensemble: int = 1, *, exact: bool = True
+) -> NDArray[np.float32]:
     """One picture `(3, h, w)` and its bicubic enlargement -> `(3, H, W)` float32, clipped to 0..1; grey stays grey.
 
     Args:
         ensemble: how many of the eight flips and quarter turns are averaged (self-ensemble).
+        exact: whether it was made small by Pillow's bicubic.
     """
     assert isinstance(network, SourceSR)
     with torch.inference_mode():
-        out = network.enlarged(tensor(small[None]), tensor(bicubic[None]), ensemble)[0]
+        out = network.enlarged(tensor(small[None]), tensor(bicubic[None]), ensemble, exact=exact)[0]
     if (small == small[:1]).all():
         out = out.mean(dim=0, keepdim=True).expand(3, -1, -1)
     return np.ascontiguousarray(out.numpy())
@@ -64,5 +68,5 @@ def single(data: Data, phase: Phase) -> list[images.Picture]:
             return []
         return [images.Picture(layout.pictures(index)["HR"], "hr", layout.names[index]) for index in range(len(layout))]
     found: list[Case] = cases(data, phase)
-    patients = {path: case.patient for case in found for path in case.sources}
-    return [images.picture(path, patients[path]) for path in sorted(patients)]
+    of = {path: case for case in found for path in case.sources}
+    return [images.picture(path, of[path].patient, of[path].collection) for path in sorted(of)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from trifuse.train.data.augment import Pixels
 
-
-def tensor(pixels: Pixels) -> Tensor:
-    """Bytes `(B, C, H, W)` -> float32 in 0..1, channels last."""
+def tensor(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+    """Grey levels 0..255 `(B, C, H, W)` -> float32 in 0..1, channels last."""
     plain = torch.from_numpy(np.array(pixels)).float().div_(255)
     return plain.contiguous(memory_format=torch.channels_last)
 

@@ -20,6 +20,7 @@ REGISTRY: Registry[type[Objective[Any]]] = Registry(
         "fusion-rule": "fusion_rule:FusionRuleObjective",
         "tfs-diff": "tfs_diff:TFSDiffObjective",
         "sr3": "sr3:SR3Objective",
+        "published-diffusion": "published:PublishedObjective",
         "unconditional": "unconditional:UnconditionalObjective",
         "cddfuse": "cddfuse:CDDFuseObjective",
         "tgfuse": "tgfuse:TGFuseObjective",
@@ -28,6 +29,7 @@ REGISTRY: Registry[type[Objective[Any]]] = Registry(
         "dilran": "dilran:DILRANObjective",
         "dc2fusion": "dc2fusion:DC2FusionObjective",
         "denoiser": "denoiser:DenoiserObjective",
+        "degradation-judge": "degradation_judge:DegradationJudgeObjective",
     },
 )
 """Field `task` of a recipe's model -> file and class."""

@@ -12,14 +12,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trifuse.nets.source_sr import SourceSR, joined
-from trifuse.train.data import augment, images, palettes
+from trifuse.train.data import augment, degradations, images, palettes
 from trifuse.train.data.augment import Pixels
+from trifuse.train.data.degradations import Levels
 from trifuse.train.data.single import check_single, cropped, enlarge, single
 from trifuse.train.data.tensors import psnr, tensor
 from trifuse.train.draw import Draw
 from trifuse.train.objectives.base import Batch, Objective, Patches, Trained
 from trifuse.train.settings.data import Volumes
-from trifuse.train.settings.part import Part
+from trifuse.train.settings.part import Expanded, Part
 
 
 class Settings(Part):
@@ -32,6 +33,9 @@ class Settings(Part):
         mse_from: from this step on the loss is the mean squared error alone.
         augmentation: how often contrast, palette and zoom are changed, in units of the usual shares.
         by_patient: draw the patients of a kind alike, however many pictures there are of each.
+        folders: folders of further single pictures to learn from, each a kind of its own by its name.
+        others: share of the steps whose small pictures are made in other ways than Pillow's bicubic, for which the
+            network then has a second way (see `trifuse.train.data.degradations`).
     """
 
     task: Literal["source-sr"] = "source-sr"
@@ -43,6 +47,8 @@ class Settings(Part):
     mse_from: int | None = None
     augmentation: float = Field(default=1.0, ge=0, le=1)
     by_patient: bool = False
+    folders: tuple[Expanded, ...] = ()
+    others: float = Field(default=0.0, ge=0, lt=1)
 
 
 class SourceSRObjective(Objective[Settings]):
@@ -72,7 +78,7 @@ class SourceSRObjective(Objective[Settings]):
     def build(self) -> nn.Module:
         """See `Objective`."""
         shape = self.settings
-        network = SourceSR(shape.width, shape.blocks, shape.fine, self.scales)
+        network = SourceSR(shape.width, shape.blocks, shape.fine, self.scales, adapts=shape.others > 0)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     @cached_property
@@ -81,6 +87,7 @@ class SourceSRObjective(Objective[Settings]):
         pictures = single(self.run.data, "train")
         if self.settings.volumes is not None:
             pictures += images.slices(self.settings.volumes)
+        pictures += [picture for folder in self.settings.folders for picture in images.of_folder(folder)]
         settings = self.settings
         return images.PictureSampler(pictures, settings.shares, settings.augmentation, settings.by_patient)
 
@@ -89,21 +96,26 @@ class SourceSRObjective(Objective[Settings]):
         """Every third picture of the validation cases by kind, and the functional ones in the PET palette."""
         kinds: dict[str, list[Pixels]] = {}
         for picture in single(self.run.data, "val"):
-            kinds.setdefault(picture.kind, []).append(augment.grey_to_rgb(picture.pixels))
+            kind = f"{picture.collection}/{picture.kind}"
+            kind = kind if kind in self.settings.shares else picture.kind
+            kinds.setdefault(kind, []).append(augment.grey_to_rgb(picture.pixels))
             if picture.uptake is not None:
                 kinds.setdefault("repainted", []).append(palettes.paint(picture.uptake, "pet"))
         return {kind: pictures[::3] for kind, pictures in kinds.items()}
 
     def batch(self, draw: Draw) -> Batch:
-        """Small, bicubic and sharp patches of one scale."""
+        """Small, bicubic and sharp patches of one scale, all made small by Pillow's bicubic or all in other ways."""
         scale = self.scales[draw.step % len(self.scales)]
-        schedule = self.run.schedule
-        small, bicubic, sharp = self.sampler.batch(schedule.batch, schedule.sides[scale], scale, draw.numpy)
-        return {"small": tensor(small), "bicubic": tensor(bicubic), "sharp": tensor(sharp)}
+        schedule, others = self.run.schedule, self.settings.others
+        exact = not others or bool(draw.numpy.random() >= others)
+        side = schedule.sides[scale]
+        small, bicubic, sharp = self.sampler.batch(schedule.batch, side, scale, draw.numpy, exact=exact)
+        pictures = {"small": tensor(small), "bicubic": tensor(bicubic), "sharp": tensor(sharp)}
+        return {**pictures, "exact": torch.tensor(exact)}
 
     def losses(self, network: nn.Module, batch: Batch, step: int) -> dict[str, Tensor]:
         """L1 and weighted MSE; from the step `mse_from` on MSE alone, which is what PSNR rewards."""
-        error = network(batch["small"], batch["bicubic"]) - batch["sharp"]
+        error = network(batch["small"], batch["bicubic"], exact=bool(batch.get("exact", True))) - batch["sharp"]
         l1, mse = error.abs().mean(), error.square().mean()
         weights = self.run.loss
         last_part = self.settings.mse_from is not None and step >= self.settings.mse_from
@@ -116,7 +128,19 @@ class SourceSRObjective(Objective[Settings]):
         for scale in self.scales:
             for kind, pictures in self.held_out.items():
                 gains[f"x{scale} {kind}"] = float(np.mean([_gain(network, pixels, scale) for pixels in pictures]))
+            if self.settings.others:
+                gains[f"x{scale} others"] = self._gain_of_others(network, scale)
         return gains
+
+    def _gain_of_others(self, network: nn.Module, scale: int) -> float:
+        """Mean gain over bicubic of pictures made small in drawn ways, three of each kind."""
+        random = np.random.default_rng(0)
+        gains = []
+        for pixels in (pixels for pictures in self.held_out.values() for pixels in pictures[:3]):
+            sharp = cropped(pixels, scale)
+            small, bicubic = degradations.degraded(sharp, scale, random)
+            gains.append(_difference(network, small, bicubic, sharp, exact=False))
+        return float(np.mean(gains))
 
     def pictures(self, network: nn.Module) -> Pixels | None:
         """Bicubic, enlarged and sharp side by side, one row per kind, at the largest scale."""
@@ -137,7 +161,10 @@ class SourceSRObjective(Objective[Settings]):
 
 def _gain(network: nn.Module, pixels: Pixels, scale: int) -> float:
     pixels = cropped(pixels, scale)
-    small, bicubic = augment.degraded(pixels, scale)
-    sharp = tensor(pixels[None])
-    enlarged = torch.from_numpy(enlarge(network, small, bicubic))[None]
-    return psnr(enlarged, sharp) - psnr(tensor(bicubic[None]), sharp)
+    return _difference(network, *augment.degraded(pixels, scale), pixels, exact=True)
+
+
+def _difference(network: nn.Module, small: Levels, bicubic: Levels, sharp: Pixels, *, exact: bool) -> float:
+    truth = tensor(sharp[None])
+    enlarged = torch.from_numpy(enlarge(network, small, bicubic, exact=exact))[None]
+    return psnr(enlarged, truth) - psnr(tensor(bicubic[None]), truth)

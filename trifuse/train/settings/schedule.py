@@ -17,7 +17,8 @@ class Schedule(Part):
         learning_rate: reached after `warmup` steps, kept, and brought to zero linearly over the last `cooldown`.
         batch: pictures per step and process.
         sides: full-size side of the patches at each scale.
-        clip: largest norm of the gradient.
+        beta2: decay of the squared gradients that AdamW scales by.
+        clip: largest norm of the gradient; any where none is given.
         ema: decay of the moving average of the weights, which is what is validated and saved.
         precision: "bf16" pays on CPUs with AMX and on GPUs.
         check_every: steps between validations (with checkpoint and sample pictures).
@@ -30,7 +31,8 @@ class Schedule(Part):
     cooldown: int = Field(default=0, ge=0)
     batch: int = Field(default=8, ge=1)
     sides: dict[int, int] = Field(default_factory=lambda: {2: 64, 4: 128, 8: 192}, min_length=1)
-    clip: float = Field(default=0.5, gt=0)
+    beta2: float = Field(default=0.99, ge=0, lt=1)
+    clip: float | None = Field(default=0.5, gt=0)
     ema: float = Field(default=0.997, ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = "fp32"
     check_every: int = Field(default=500, ge=1)
