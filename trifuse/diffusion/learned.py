@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,15 @@ from trifuse.core.errors import OptionError
 from trifuse.diffusion.conditions import brightest, to_display
 from trifuse.diffusion.conditions import enlarged as bicubic
 from trifuse.filters.bounding_box import bounding_box
+from trifuse.nets.degradation_judge import DegradationJudge
 from trifuse.nets.fusion_rule import REACH, FusionRule
 from trifuse.nets.source_sr import SourceSR
 
 NAME = "source-sr"
 """The weights in the catalogue that enlarge."""
+
+JUDGE = "degradation-judge"
+"""Those that tell how a small picture was made."""
 
 RULE = "fusion-rule"
 """Those that correct the analytic fusion."""
@@ -26,12 +31,19 @@ SELF_ENSEMBLE = {2: 2, 4: 4, 8: 4}
 more than four gain nothing."""
 
 
-def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, ensemble: int = 1) -> Tensor:
+Degradation = Literal["auto", "bicubic", "other"]
+"""How a small picture was made: by Pillow's bicubic, in another way, or as it looks."""
+
+
+def enlarged(
+    source: Tensor, scale: int, *, checkpoint: str = NAME, ensemble: int = 1, degradation: Degradation = "bicubic"
+) -> Tensor:
     """A source `(B, 1|3, h, w)`, values 0..1, as `(B, 3, scale * h, scale * w)`, values 0..1; grey stays grey.
 
     Args:
         checkpoint: name in the catalogue, or path.
         ensemble: size of the self-ensemble: of how many flips and transposes the results are averaged, 1 to 8.
+        degradation: how it was made small; "auto" asks a trained judge.
 
     Raises:
         OptionError: if the network has no such scale.
@@ -47,7 +59,7 @@ def enlarged(source: Tensor, scale: int, *, checkpoint: str = NAME, ensemble: in
     network = network.to(device)
     small = source.float().expand(-1, 3, -1, -1) if source.shape[1] == 1 else source.float()
     with torch.inference_mode():
-        out = network.enlarged(small, large, ensemble)
+        out = network.enlarged(small, large, ensemble, exact=_is_bicubic(small, scale, degradation))
     grey = source.shape[1] == 1 or bool((small == small[:, :1]).all())
     return out.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1) if grey else out
 
@@ -82,6 +94,17 @@ def by_rule(network: nn.Module, pictures: Tensor, scale: int) -> Tensor:
     *sources, analytic = pictures.chunk(4, dim=1)
     fused: Tensor = network(sources, analytic, largest, scale)
     return fused
+
+
+def _is_bicubic(small: Tensor, scale: int, degradation: Degradation) -> bool:
+    if degradation != "auto":
+        return degradation == "bicubic"
+    judge = weights.kept(_load_judge, weights.path(JUDGE))
+    return all(judge.is_bicubic(picture[None], scale) for picture in small)
+
+
+def _load_judge(path: Path) -> DegradationJudge:
+    return DegradationJudge.from_state(_read(path)).eval()
 
 
 def _load(path: Path) -> SourceSR:

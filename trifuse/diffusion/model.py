@@ -23,6 +23,7 @@ from trifuse.diffusion.conditions import BASES, foreground
 from trifuse.diffusion.denoiser import NetworkDenoiser, prediction
 from trifuse.diffusion.samplers import SAMPLERS, gaussian, sample
 from trifuse.diffusion.schedule import Levels, Schedule, full, to_clean, uniform_index, uniform_lambda
+from trifuse.diffusion.spread import Spread
 from trifuse.nets.folded import Folded
 from trifuse.nets.sr3_inference import for_inference
 from trifuse.nets.sr3_unet import SR3UNet, from_state_dict
@@ -49,6 +50,7 @@ class Behaviour(BaseModel):
         temperature: share of the noise that a picture made in one step begins with, at each scale; 1 for scales not
             named. That noise tells nothing: less of it is nearer to the mean, more leaves the texture of a draw.
         draw_steps: evaluations that make one draw from what is probable.
+        spread: how the deviation of draws is to be read at each scale; as it is at scales not named.
         noise_max, noise_min: where the walk begins and ends, as noise of the unscaled image (values -1..1).
     """
 
@@ -64,6 +66,7 @@ class Behaviour(BaseModel):
     steps: int = Field(default=20, ge=1)
     temperature: dict[int, float] = Field(default_factory=dict)
     draw_steps: int = Field(default=20, ge=1)
+    spread: dict[int, Spread] = Field(default_factory=dict)
     noise_max: float = Field(default=20.0, gt=0)
     noise_min: float = Field(default=0.002, gt=0)
 

@@ -34,7 +34,7 @@ from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.settings import Run, takes_settings
 from trifuse.methods import DEFAULT, get, origin
-from trifuse.methods.base import Drawer, Estimate, Method, card_of, configure
+from trifuse.methods.base import Calibrated, Drawer, Estimate, Method, card_of, configure
 
 
 @takes_settings
@@ -95,6 +95,7 @@ def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | N
     factors = [after / before for after, before in zip(found.mean.shape[2:], grid.space, strict=True)]
     affine = scaled_affine(grid.affine, factors)
     provenance = _provenance(chosen, images, how, notes) | {"uptake": [layer.told() for layer in what.layers]}
+    provenance |= _intervals(chosen, how)
     provenance["seconds"] = {"read": round(read_s, 4), "align": round(align_s, 4), "fuse": round(fuse_s, 4)}
     lineage = joined([image.lineage for image in images])
     return Fused(
@@ -172,6 +173,12 @@ def _sampled(method: Method, sources: list[Tensor], how: Run, side: int) -> Esti
     seeds = track(range(how.seed, how.seed + how.samples), "samples")
     draws = torch.stack([run_adapted(method, sources, how, Random(seed), side=side).mean for seed in seeds])
     return Estimate(draws.mean(dim=0), draws.std(dim=0).mean(dim=1, keepdim=True))
+
+
+def _intervals(method: Method, how: Run) -> dict[str, Any]:
+    """Half widths of the uncertainty's intervals, of methods that know them."""
+    known = method.intervals(how.scale) if how.samples > 1 and isinstance(method, Calibrated) else {}
+    return {"intervals": {f"{level} %": width for level, width in known.items()}} if known else {}
 
 
 def _tensor(image: Image, device: str) -> Tensor:

@@ -149,6 +149,15 @@ class Drawer(Method, Protocol):
         ...
 
 
+@runtime_checkable
+class Calibrated(Protocol):
+    """A method that knows how many of its standard deviations hold the truth how often."""
+
+    def intervals(self, scale: int) -> dict[int, float]:
+        """Half widths in standard deviations, by the share of pixels in percent; empty where it does not know."""
+        ...
+
+
 def card_of(method: Method) -> Card:
     """The card of a method with the options that it has."""
     own = getattr(method, "own_card", None)
