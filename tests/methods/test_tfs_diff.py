@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from trifuse.diffusion.denoiser import NetworkDenoiser, NoisePrediction
 from trifuse.diffusion.model import METADATA, Behaviour
 from trifuse.diffusion.samplers import Ancestral, gaussian, sample
 from trifuse.diffusion.schedule import Schedule, full
+from trifuse.diffusion.spread import Spread
 from trifuse.methods.bitonicx import BitonicX
 from trifuse.methods.tfs_diff import CONDITIONS, TFSDiff, triple
 from trifuse.nets.sr3_config import UNetConfig
@@ -177,6 +179,21 @@ def test_draws_share_a_condition_and_leave_the_estimate_as_it_is(tmp_path: Path)
     assert not torch.allclose(few.std, many.std)
 
 
+def test_the_deviation_is_corrected_where_the_weights_know_how(tmp_path: Path) -> None:
+    three = sources((1, 1, 1))
+    spread = Spread(coefficients=(math.log(0.02), 0, 0, 0, 0), intervals={80: 1.4})
+    file = own(tmp_path, RELATIVE.model_copy(update={"spread": {2: spread}}), 9)
+    with torch.inference_mode():
+        corrected = TFSDiff(weights=file).draws(three, scale=2, random=Random(), count=2)
+        asked_for = TFSDiff(weights=file, steps=2).draws(three, scale=2, random=Random(), count=2)
+    torch.testing.assert_close(corrected.std, torch.full_like(corrected.std, 0.02 * math.sqrt(math.pi / 2)))
+    assert float(asked_for.std.std()) > 0
+    images = [Image(source[0].numpy()) for source in three]
+    for count, expected in ((2, {"80 %": 1.4}), (1, None)):
+        fused = fusion.fuse(images, "tfs-diff", scale=2, samples=count, options={"weights": file})
+        assert fused.provenance.get("intervals") == expected
+
+
 def test_draws_take_the_steps_that_are_asked_for(tmp_path: Path) -> None:
     three = sources((1, 1, 3))
     file = own(tmp_path, RELATIVE, 9)
@@ -196,6 +213,7 @@ def test_the_fast_weights_do_without_the_analytic_fusion(scale: int, monkeypatch
     fused = TFSDiff(quality="fast").fuse(small, scale=scale, random=Random()).picture
     assert isinstance(fused, torch.Tensor)
     assert fused.shape == (1, 1, 18 * scale, 24 * scale)
-    larger = to_display(brightest(torch.cat([learned.enlarged(source, scale) for source in small], dim=1) * 2 - 1))
+    enlarged = [learned.enlarged(source, scale, degradation="auto") for source in small]
+    larger = to_display(brightest(torch.cat(enlarged, dim=1) * 2 - 1))
     change = (fused - larger[:, :1]).abs()
     assert 1e-4 < float(change.mean()) < 0.1

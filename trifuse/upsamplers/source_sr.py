@@ -10,7 +10,7 @@ from trifuse.upsamplers.base import Card, Upsampler
 
 
 def _magnify(x: Tensor, scale: int, random: Random) -> Tensor:
-    return learned.enlarged(x.clamp(0, 1), scale)[:, : x.shape[1]]
+    return learned.enlarged(x.clamp(0, 1), scale, degradation="auto")[:, : x.shape[1]]
 
 
 SOURCE_SR = Upsampler(Card("source-sr", "our network, in one pass", weights=learned.NAME), _magnify)

@@ -51,6 +51,15 @@ _ENTRIES = (
         recipe="source-sr",
     ),
     Entry(
+        name="degradation-judge",
+        used_by=("tfs-diff",),
+        origin="trained by trifuse/recipes/train/degradation-judge.yaml; see degradation-judge.md beside it",
+        licence="Apache-2.0; research use, not a medical device",
+        file="degradation-judge.safetensors",
+        sha256="0",
+        recipe="degradation-judge",
+    ),
+    Entry(
         name="fusion-rule",
         used_by=("tfs-diff",),
         origin="trained by an earlier chain of recipes; see fusion-rule.md beside it",
