@@ -47,7 +47,7 @@ _ENTRIES = (
         origin="trained by an earlier chain of recipes; see source-sr.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="source-sr.safetensors",
-        sha256="f20b44c8ff1d53a8b921f92328f30b28c747eaa73cf66ed6c894b238149a1459",
+        sha256="0b1474e825201116464169050c783168f9e23314f3817e1c9bf0ead8b8ccf661",
         recipe="source-sr",
     ),
     Entry(
@@ -56,7 +56,7 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/degradation-judge.yaml; see degradation-judge.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="degradation-judge.safetensors",
-        sha256="0",
+        sha256="33fb7c31ec03dbfc133afae33c8dfe7a83d781f6f7cc9ae7d72ebd1e14922208",
         recipe="degradation-judge",
     ),
     Entry(
