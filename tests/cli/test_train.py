@@ -63,6 +63,7 @@ def test_exported_studies_are_prepared_and_learned_from(tmp_path: Path) -> None:
     result = CliRunner().invoke(whole, ["train", str(recipe), "-o", str(run)])
     assert result.exit_code == 0, result.exception
     assert (run / "samples" / "0000002.png").is_file()  # of the study held out
+    assert f"--weights {run / 'volumes.safetensors'}" in result.output
     images = [data / "images" / "c" / f"{name}.nii.gz" for name in ("t1", "pet")]
     fused = fuse(images, "dc2fusion", options={"weights": str(run / "volumes.safetensors")}).image
     assert fused.space == (24, 26, 21)

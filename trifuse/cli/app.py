@@ -28,6 +28,9 @@ COMMANDS = {
     "methods": "List the fusion methods, or show one with its options; those that other packages add are marked.",
     "metrics": "List the metrics, or explain one: formula, reference, range, variants, pitfalls.",
     "weights": "List the checkpoints that trifuse knows, add your own copy of one, or verify them by their digests.",
+    "cite": "Print BibTeX entries of trifuse and of the papers that methods ask to cite.",
+    "data": "List the images that recipes want, and where their owners offer them; check those that you have.",
+    "doctor": "Say what is installed and what it runs on: versions, devices, threads, folders, extras, checkpoints, disks.",
     "cohort": "Fuse every case of a list, a folder or a BIDS data set; what is done already is left alone.",
     "prepare": "Turn studies as exported (DICOM or NIfTI) into a data set: one grid, one voxel size, values 0..1.",
     "train": "Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).",
@@ -107,6 +110,10 @@ def main() -> None:
         if isinstance(error, ChoiceError) and error.table:
             print(error.table, file=sys.stderr)
         sys.exit(2)
+    except SystemExit:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # whoever read the answer went away, as `head` does
+            sys.exit(128 + 13)
+        raise
     except Stopped as stopped:
         print(f"trifuse: {stopped}", file=sys.stderr)
         sys.exit(stopped.code)

@@ -21,7 +21,12 @@ def bench(
     ],
     output: Folder,
     data: Annotated[
-        Path, typer.Option(envvar="TRIFUSE_DATA", help="Folder that the recipe's paths are relative to.")
+        Path,
+        typer.Option(
+            envvar="TRIFUSE_DATA",
+            help="Folder that the recipe's paths are relative to: that of all data, in which aanlib2d/ "
+            "and the others lie (`trifuse data`).",
+        ),
     ] = Path("."),
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many cases, spread evenly over the recipe's.")

@@ -61,6 +61,14 @@ def prepare(
             "Studies are called study-001, study-002 ... otherwise."
         ),
     ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="STUDIES is an ADNI download, of which to take the images with the numbers in this CSV: rows of "
+            "several make a study, others are matched by person and nearest date.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -79,6 +87,8 @@ def prepare(
       trifuse prepare export/ -o dataset --source ct --source pet --series 2:5 --frame 2:mean
 
       trifuse prepare studies.csv -o dataset --register resample --spacing 2
+
+      trifuse prepare ADNI/ --images ImageID.csv -o dataset --source mr --source pet
     """
     from trifuse.prepare import Settings
     from trifuse.prepare import prepare as run
@@ -98,7 +108,7 @@ def prepare(
         test=test,
     )
     with progress(quiet=json):
-        done = run(studies, output, settings, engine=engine, keep_names=keep_names, overwrite=overwrite)
+        done = run(studies, output, settings, engine=engine, images=images, keep_names=keep_names, overwrite=overwrite)
     if json:
         answer({"manifest": done.manifest, "prepared": done.rows, "failed": done.failed, "warnings": done.warnings})
     else:

@@ -12,7 +12,11 @@ from trifuse.cli.common import Device, Json, Overwrite, Seed, answer, progress, 
 
 def sample(
     weights: Annotated[
-        str, typer.Argument(help="Weights without a condition: a name (`trifuse weights`) or a file.")
+        str,
+        typer.Argument(
+            help="An unconditional diffusion model: a name (`trifuse weights`: brain-prior) or a file, .safetensors of "
+            "`trifuse train` or .pt of guided-diffusion."
+        ),
     ] = "brain-prior",
     output: Annotated[Path, typer.Option("--output", "-o", help="Sheet to write: .png or .tif.")] = Path("samples.png"),
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many pictures to draw.")] = 8,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trifuse.cli.common import Folder, Json, Overwrite, answer, progress
+from trifuse.cli.common import Folder, Json, Overwrite, answer, progress, say
 
 
 def train(
@@ -43,11 +43,21 @@ def train(
       trifuse train config/fusion_medical_sr3_128_256.json -o runs/official
     """
     from trifuse.train import train as run
+    from trifuse.train import weights_path
 
     with progress(quiet=json):
         measured = run(recipe, output, resume=resume, changes=change or (), overwrite=overwrite)
+    made = weights_path(recipe, output, change or ())
     if json:
-        answer(measured)
+        answer({**measured, "weights": made})
         return
     for name, value in measured.items():
         print(f"{name}: {value:.3f}")
+    say(f"weights: {made}\nuse them: trifuse fuse A B -o fused.png --method {_method(made.stem)} --weights {made}")
+
+
+def _method(recipe: str) -> str:
+    """The method that takes what a recipe of the package makes; of another recipe the user knows."""
+    from trifuse.weights import CATALOGUE
+
+    return next((entry.used_by[0] for entry in CATALOGUE.values() if entry.recipe == recipe), "METHOD")

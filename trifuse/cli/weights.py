@@ -13,7 +13,13 @@ from trifuse.cli.common import Json, Overwrite, answer, say, table
 def weights(
     action: Annotated[Literal["list", "add", "verify"], typer.Argument(help="What to do.")] = "list",
     name: Annotated[str | None, typer.Argument(help="Name of the checkpoint.", show_default=False)] = None,
-    file: Annotated[Path | None, typer.Argument(help="Your copy of it, for add.", show_default=False)] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Your copy of it, for add: .safetensors, .pth, .pt, .ckpt or .npz with the tensors of a network.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:

@@ -39,6 +39,7 @@ class Card(BaseModel):
         title: its name in the literature.
         summary: one or two sentences: what it does, for whom.
         paper: citation with year, or None for a textbook rule.
+        cites: what `trifuse cite` prints for it: keys of `references.bib`, or whole BibTeX entries.
         sources: smallest and largest number of sources it fuses at once; None = no upper limit.
             More sources than the largest are folded from left to right.
         dims: 2 (slices) and/or 3 (volumes); a volume goes slice by slice through a 2D method.
@@ -62,6 +63,7 @@ class Card(BaseModel):
     title: str
     summary: str
     paper: str | None = None
+    cites: tuple[str, ...] = ()
     sources: tuple[int, int | None] = (2, None)
     dims: frozenset[int] = frozenset({2})
     scales: frozenset[int] = frozenset({1})

@@ -151,6 +151,7 @@ class BitonicX:
             "Takes images apart with the bitonic X filter and picks the livelier detail, texture and energy; "
             "needs no training, keeps colour, can remove noise."
         ),
+        cites=("jie2023bitonicx",),
         paper=(
             "Jie, Li, Zhou, Ye: Tri-Modal Medical Image Fusion and Denoising Based on BitonicX Filtering. "
             "IEEE Trans. Instrum. Meas. 2023"

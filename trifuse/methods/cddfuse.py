@@ -36,7 +36,8 @@ class CDDFuse:
         title="CDDFuse",
         summary="A Restormer encoder takes each image apart into shared base and private detail features; both are "
         "summed, refined and decoded. For MRI with CT, PET or SPECT.",
-        paper="Zhao, Bai, Zhang, Zhang, Zhang, Xu, Chen, Timofte, Van Gool, CDDFuse, CVPR 2023, pp. 5906-5916",
+        cites=("zhao2023cddfuse",),
+        paper="Zhao, Bai, Zhang, Zhang, Xu, Lin, Timofte, Van Gool, CDDFuse, CVPR 2023, pp. 5906-5916",
         sources=(2, 2),
         min_size=2,
         weights=WEIGHTS,

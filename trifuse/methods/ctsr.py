@@ -62,6 +62,7 @@ class CTSR:
         name="ctsr",
         title="CTSR (AECS and sparse representation)",
         summary="Splits each source into cartoon and texture; the brighter cartoon and the texture of richer code win.",
+        cites=("jie2022ctsr",),
         paper="Jie et al., Measurement 204, 112038, 2022",
         colour="rgb",
         notes=NOTES.strip(),

@@ -47,6 +47,7 @@ class DC2Fusion:
         title="DC2Fusion",
         summary="A 3D transformer compares two volumes, such as MR and PET, in small windows that may be displaced, "
         "and blends them voxel by voxel.",
+        cites=("liu2023dc2fusion",),
         paper="Liu, Fan, Zhang, Dai, Xie, Liang, Three-Dimensional Medical Image Fusion with Deformable "
         "Cross-Attention, ICONIP 2023, arXiv 2310.06291",
         sources=(2, 2),

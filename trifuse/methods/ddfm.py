@@ -70,6 +70,7 @@ class DDFM:
         title="DDFM",
         summary="An unconditional diffusion model cleans the sources, step by step and held to them by "
         "expectation-maximisation; each pixel follows the source that shows most there. Needs no training on pairs.",
+        cites=("zhao2023ddfm",),
         paper="Zhao, Bai, Zhu, Zhang, Xu, Zhang, Zhang, Meng, Timofte, Van Gool, DDFM: Denoising Diffusion Model for "
         "Multi-Modality Image Fusion, ICCV 2023",
         sources=(2, None),

@@ -69,6 +69,7 @@ class DDFMPALM:
         name="ddfm-palm",
         title="DDFM-PALM (MRI and ultrasound)",
         summary="PALM with a diffusion prior, for an ultrasound image and a coarser MRI.",
+        cites=("zhao2023ddfm", "elmansouri2020palm"),
         paper="Longin, University of Toulouse, 2025; Zhao et al., DDFM, ICCV 2023; El Mansouri et al., PALM, "
         "IEEE TIP 29:5324-5335, 2020",
         sources=(2, 2),

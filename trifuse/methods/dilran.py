@@ -37,6 +37,7 @@ class DILRAN:
         title="DILRAN",
         summary="Dilated convolutions and residual attention give each image 64 features; their mean, weighted by "
         "the largest nuclear norm of their softmax, is reconstructed.",
+        cites=("zhou2022dilran",),
         paper="Zhou, Xu, Zhang, An Attention-based Multi-Scale Feature Learning Network for Multimodal Medical Image "
         "Fusion, arXiv 2212.04661, 2022",
         sources=(2, None),

@@ -39,6 +39,7 @@ class DWT:
         name="dwt",
         title="Discrete wavelet transform",
         summary="Wavelet details of largest absolute value, mean of the approximations: the classical baseline.",
+        cites=("li1995wavelet",),
         paper="Li, Manjunath, Mitra, Graphical Models and Image Processing 57(3), 1995",
         dims=frozenset({2, 3}),
         notes=NOTES.strip(),

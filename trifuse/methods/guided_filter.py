@@ -40,6 +40,7 @@ class GuidedFilter:
         name="guided-filter",
         title="GFF (guided filtering fusion)",
         summary="Base and detail layers, each averaged with saliency weights that follow the edges of the sources.",
+        cites=("li2013guided",),
         paper="Li, Kang, Hu, IEEE TIP 22(7), 2013",
         tiling=Tiling(reach=96),
         notes=NOTES.strip(),

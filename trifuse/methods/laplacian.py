@@ -67,6 +67,7 @@ class Laplacian:
         name="laplacian",
         title="Laplacian pyramid",
         summary="Strongest detail at every scale, mean of what is coarser: the classical multi-scale fusion.",
+        cites=("burt1983laplacian",),
         paper="Burt, Adelson: The Laplacian Pyramid as a Compact Image Code. IEEE Trans. Commun. 1983",
         notes=(
             "The detail of the largest size wins (the first source on a tie), the base is the mean of all. "

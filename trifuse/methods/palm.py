@@ -70,6 +70,7 @@ class PALM:
         name="palm",
         title="PALM (MRI and ultrasound)",
         summary="Fuses an ultrasound image with a coarser MRI: despeckling, super-resolution and fusion in one cost.",
+        cites=("elmansouri2020palm",),
         paper="El Mansouri et al., IEEE TIP 29:5324-5335, 2020",
         sources=(2, 2),
         native_grids=True,

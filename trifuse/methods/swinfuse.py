@@ -43,6 +43,7 @@ class SwinFuse:
         title="SwinFuse",
         summary="A Swin transformer auto-encoder on single pixels; the features of two images are blended by their "
         "activity per channel and per pixel and decoded.",
+        cites=("wang2022swinfuse",),
         paper="Wang, Chen, Shao, Li, Zhang, SwinFuse, IEEE Transactions on Instrumentation and Measurement 71, 2022",
         sources=(2, 2),
         weights=WEIGHTS,

@@ -44,6 +44,7 @@ class TFSDiff:
         name="tfs-diff",
         title="TFS-Diff",
         summary="Conditional diffusion model that fuses three images and magnifies the result in one go.",
+        cites=("xu2024tfsdiff", "saharia2023sr3"),
         paper="Xu et al., Simultaneous Tri-Modal Medical Image Fusion and Super-Resolution using Conditional Diffusion "
         "Model, MICCAI 2024",
         sources=(2, 3),

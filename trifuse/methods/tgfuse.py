@@ -38,6 +38,7 @@ class TGFuse:
         title="TGFuse",
         summary="A convolutional encoder on four scales whose features are weighted by the relation map of two "
         "transformers, over channels and over the whole image.",
+        cites=("rao2023tgfuse",),
         paper="Rao, Wu, Xu, TGFuse, IEEE Transactions on Image Processing 2023, arXiv 2201.10147",
         sources=(2, 2),
         weights=WEIGHTS,

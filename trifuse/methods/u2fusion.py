@@ -40,6 +40,7 @@ class U2Fusion:
         title="U2Fusion",
         summary="A dense network that is given both images as channels and trained without references to keep from "
         "each what its information measure says.",
+        cites=("xu2022u2fusion",),
         paper="Xu, Ma, Jiang, Guo, Ling, U2Fusion, IEEE Transactions on Pattern Analysis and Machine Intelligence "
         "44(1):502-518, 2022",
         sources=(2, 2),

@@ -26,7 +26,7 @@ from trifuse.core.image import Modality
 from trifuse.core.replacing import claim
 from trifuse.core.version import __version__
 from trifuse.engines import Engine, Local
-from trifuse.prepare import manifest
+from trifuse.prepare import adni, manifest
 from trifuse.prepare.settings import Register, Settings
 from trifuse.prepare.studies import Study, listed
 
@@ -68,6 +68,7 @@ def prepare(
     settings: Settings = Settings(),
     *,
     engine: Engine = Local(),
+    images: str | Path | None = None,
     keep_names: bool = False,
     overwrite: bool = False,
 ) -> Prepared:
@@ -78,6 +79,7 @@ def prepare(
         output: folder; a run there goes on where it stopped.
         settings: what to do.
         engine: where the studies are worked on.
+        images: list of image numbers of an ADNI download, which `studies` then is; see `trifuse.prepare.adni`.
         keep_names: whether studies of a folder are called as their folders; see `studies.listed`.
         overwrite: whether files in the folder may be replaced that no run of this kind made.
 
@@ -89,7 +91,7 @@ def prepare(
             does not stop the others.
     """
     output = Path(output)
-    found = listed(Path(studies), settings.sources, keep_names=keep_names, series=settings.series)
+    found = _found(Path(studies), None if images is None else Path(images), settings, keep_names)
     manifest.check(found)
     _check_spares(found, output / "images")
     claim(output, "prepare", "", [output / name for name in ("manifest.csv", "images", "records")], overwrite=overwrite)
@@ -107,6 +109,12 @@ def prepare(
         failed={r["study"]: r["error"] for r in records if "error" in r},
         warnings={r["study"]: r["warnings"] for r in records if r.get("warnings")},
     )
+
+
+def _found(studies: Path, images: Path | None, settings: Settings, keep_names: bool) -> list[Study]:
+    if images is None:
+        return listed(studies, settings.sources, keep_names=keep_names, series=settings.series)
+    return adni.studies(studies, images, settings.sources or ("mr", "pet"), keep_names=keep_names)
 
 
 def work(job: Job) -> None:

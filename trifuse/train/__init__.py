@@ -39,3 +39,15 @@ def train(
     from trifuse.train.stages import run
 
     return run(load(recipe_path(recipe, TRAINING), changes), output, resume=resume, overwrite=overwrite)
+
+
+def weights_path(recipe: Path | str, output: Path, changes: Sequence[str] = ()) -> Path:
+    """Where `train` with these arguments leaves the weights.
+
+    Raises:
+        InputError: if the recipe cannot be used.
+    """
+    from trifuse.core.shelf import TRAINING, recipe_path
+    from trifuse.train.plan import load
+
+    return output / f"{load(recipe_path(recipe, TRAINING), changes).name}.safetensors"
