@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 
-from tests.prepare.studies import MR, MR_SIZE, PET, PET_SIZE, head, nifti
+from tests.prepare.studies import MR, PET, PET_SIZE, head, nifti
 from trifuse.cli.app import COMMANDS, app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -57,12 +58,13 @@ def test_its_table_is_what_the_results_say() -> None:
 
 
 def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid, size = MR @ np.diag([0.6, 0.6, 0.6, 1]), (50, 53, 43)  # some metrics want 41 pixels and more
     for name in ("t1", "t2"):
-        nifti(tmp_path / f"{name}.nii.gz", MR, head(MR, MR_SIZE))
+        nifti(tmp_path / f"{name}.nii.gz", grid, head(grid, size))
     nifti(tmp_path / "pet.nii.gz", PET, head(PET, PET_SIZE, pet=True))
     monkeypatch.chdir(tmp_path)
     (code,) = blocks(TEXT, "python")
     held: dict[str, object] = {}
     exec(code, held)
     assert (tmp_path / "fused.nii.gz").is_file()
-    assert held["fused"].image.space == MR_SIZE  # type: ignore[attr-defined]
+    assert held["fused"].image.space == size  # type: ignore[attr-defined]
