@@ -6,6 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 import typer.main
 
 from tests.prepare.studies import MR, PET, PET_SIZE, head, nifti
-from trifuse.cli.app import COMMANDS, app
+from trifuse.cli.app import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
@@ -34,12 +36,20 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(line) for line in ours if line.startswith("trifuse ")]
 
 
+@cache
+def options(command: str) -> set[str]:
+    """Every spelling of a command's options."""
+    alone = typer.Typer()
+    alone.command()(getattr(import_module(f"trifuse.cli.{command}"), command))
+    found = typer.main.get_command(alone).params
+    return {name for option in found for name in (*option.opts, *option.secondary_opts)}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_says_to_type_exists(page: Path) -> None:
-    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for words in commands(page):
         assert words[1] in COMMANDS, words
-        offered = {name for option in known[words[1]].params for name in (*option.opts, *option.secondary_opts)}
+        offered = options(words[1])
         given = {re.sub(r"=.*", "", word) for word in words[2:] if re.match(r"--?[a-z]", word, re.IGNORECASE)}
         assert given <= offered | {"--help"}, f"{page.name}: {shlex.join(words)}"
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "weights": "List the checkpoints that trifuse knows, add your own copy of one, or verify them by their digests.",
     "cite": "Print BibTeX entries of trifuse and of the papers that methods ask to cite.",
     "data": "List the images that recipes want, and where their owners offer them; check those that you have.",
-    "doctor": "Say what is installed and what it runs on: versions, devices, threads, folders, extras, checkpoints, disks.",
+    "doctor": "Say what is installed and what it runs on: versions, devices, folders, extras, checkpoints, disks.",
     "cohort": "Fuse every case of a list, a folder or a BIDS data set; what is done already is left alone.",
     "prepare": "Turn studies as exported (DICOM or NIfTI) into a data set: one grid, one voxel size, values 0..1.",
     "train": "Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).",

@@ -21,7 +21,7 @@ def doctor(
     tight: Annotated[float, typer.Option(help="Free space in GB below which a disk is named.", min=0)] = 2.0,
     json: Json = False,
 ) -> None:
-    """Say what is installed and what it runs on: versions, devices, threads, folders, extras, checkpoints, disks.
+    """Say what is installed and what it runs on: versions, devices, folders, extras, checkpoints, disks.
 
     Exit code 3 if something that trifuse needs is missing or damaged.
 
