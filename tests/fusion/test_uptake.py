@@ -119,7 +119,9 @@ def test_without_structures_luma_is_fused(hot: NDArray[np.float32]) -> None:
 def test_uptake_is_read_back_over_any_structure(
     name: str, structure: NDArray[np.float32], hot: NDArray[np.float32]
 ) -> None:
-    layer = Layer(1, name, (0.0, 1.0), "", Opacity().of_palette(by_hue=name in ("ember", "plasma", "viridis")))
+    layer = Layer(
+        1, name, (0.0, 1.0), "", Opacity().of_uptake(hot, vivid=float(name in ("atlas-pet", "atlas-spect", "ge")))
+    )
     pixels = np.rint(laid_over(structure[None], hot, layer) * 255) / np.float32(255)
     warm = hot > 0.05
     assert spearmanr(read_back(pixels, layer)[warm], hot[warm])[0] > 0.99
@@ -132,9 +134,34 @@ def test_opacity() -> None:
     np.testing.assert_allclose(Opacity.parse("threshold:2").at(uptake, window), [0, 0, 1, 1, 1])
     np.testing.assert_allclose(Opacity.parse("ramp:0:4:0.8").at(uptake, window), [0, 0.16, 0.4, 0.8, 0.8], atol=1e-6)
     assert str(Opacity.parse("ramp:0:4:0.8")) == "ramp:0:4:0.8"
-    for wrong in ("much", "1.2", "0", "ramp:4:1", "threshold"):
+    faint = Opacity.parse("ramp:2:4:0.8:0.2")
+    np.testing.assert_allclose(faint.at(uptake, window), [0, 0.08, 0.2, 0.8, 0.8], atol=1e-6)
+    assert str(faint) == "ramp:2:4:0.8:0.2"
+    for wrong in ("ramp:1:4:0.5:0.6", "much", "1.2", "0", "ramp:4:1", "threshold"):
         with pytest.raises(OptionError, match="opacity"):
             Opacity.parse(wrong)
+
+
+def test_ordinary_uptake_leaves_tissue_grey_and_hot_spots_are_full(structure: NDArray[np.float32]) -> None:
+    uptake = np.full((64, 64), 0.4, np.float32)
+    uptake[:8], uptake[30:34, 30:34] = 0, 0.9
+    pixels = trifuse.fuse([grey(structure, Modality.T1), grey(uptake, Modality.PET)], "mean").image.pixels
+    colour = np.ptp(pixels, axis=0) / np.maximum(np.ptp(palettes.paint(uptake, "ember"), axis=0), 1e-3)
+    assert colour[20:24, 20:24].mean() < 0.35
+    assert colour[30:34, 30:34].mean() > 0.55
+    around = np.corrcoef(luma(pixels)[8:28].ravel(), structure[8:28].ravel())[0, 1]
+    assert around > 0.99
+    np.testing.assert_allclose(pixels[:, :8], structure[None, :8].repeat(3, 0), atol=1e-6)
+
+
+def test_the_atlas_palettes_keep_saturation_and_leave_lightness(structure: NDArray[np.float32]) -> None:
+    level = np.full((64, 64), 0.45, np.float32)
+    for name in ("atlas-pet", "atlas-spect"):
+        layer = Layer(1, name, (0.0, 1.0), "", Opacity().of_uptake(level, vivid=1.0))
+        pixels = laid_over(structure[None], level, layer)
+        slope = np.polyfit(structure.ravel(), luma(pixels).ravel(), 1)[0]
+        assert slope > 0.5
+        assert np.abs(palettes.read_overlay(pixels, name, lightness=0.0) - 0.45).mean() < 0.05
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,10 @@ def fuse(
         fused.provenance["beside"] = beside
     if keep_patient is not None:
         fused.provenance["notes"].append(f"kept from --keep-patient: {', '.join(kept(keep_patient, fused.image))}")
+    elif fused.layers and output.suffix.lower() in blending.DICOM:
+        fused.provenance["notes"].append(
+            "no blending presentation state: it joins the patient's study, which --keep-patient names"
+        )
     written = saving.write(fused, output, keep_patient, cast("Bits | None", bits), overwrite=True)
     if keep_patient is not None and fused.layers:
         more, notes = blending.write_state(fused, shown(read, run.window), sources, output, keep_patient)

@@ -10,11 +10,21 @@ from numpy.typing import NDArray
 
 from trifuse.core.errors import OptionError
 
-FULL_AT, FULL_AT_LIGHT = 0.4, 0.02
-"""Share of the window at which `auto` is fully opaque: for palettes ordered by hue, whose lower part would tint cold
-tissue, and for those that are dark there."""
+SOME = 0.05
+"""Share of the window from which uptake counts when the ordinary is looked for."""
 
-ACCEPTED = "auto, a constant such as 0.6, threshold:LOW[:MOST] or ramp:LOW:HIGH[:MOST] (LOW, HIGH in native units)"
+LEAST, LEAST_VIVID = 0.3, 0.8
+"""`auto`: opacity of ordinary uptake, and for palettes that keep their saturation."""
+
+HOT = 0.5
+"""`auto`: opacity is full this far from the ordinary to the top of the window, whatever the hottest is."""
+
+AT_ONCE = 0.02
+"""Share of the window within which saturation rises where a palette keeps it."""
+
+ACCEPTED = (
+    "auto, a constant such as 0.6, threshold:LOW[:MOST] or ramp:LOW:HIGH[:MOST[:LEAST]] (LOW, HIGH in native units)"
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,9 @@ class Opacity:
         high: where it is full.
         most: the full opacity, 0..1.
         relative: whether `low` and `high` are shares of the window.
+        least: opacity at `low` of a ramp; from there it falls to 0 at the window's foot (just above it if `vivid`).
+        vivid: least share of a colour's saturation wherever there is uptake, for palettes that cannot be read from
+            pale colours.
     """
 
     kind: Literal["auto", "constant", "threshold", "ramp"] = "auto"
@@ -34,10 +47,12 @@ class Opacity:
     high: float = 0.0
     most: float = 1.0
     relative: bool = False
+    least: float = 0.0
+    vivid: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> Opacity:
-        """`"auto"`, `"0.6"`, `"threshold:3"` or `"ramp:1:4"`, the latter two with a most as a last part.
+        """`"auto"`, `"0.6"`, `"threshold:3"` or `"ramp:1:4"`, the latter two with a most, a ramp with a least after it.
 
         Raises:
             OptionError: if it is none of these.
@@ -49,8 +64,9 @@ class Opacity:
                 return cls()
             if word == "threshold" and len(rest) in (1, 2):
                 return cls("threshold", numbers[0], numbers[0], (*numbers, 1.0)[1])._checked(text)
-            if word == "ramp" and len(rest) in (2, 3):
-                return cls("ramp", numbers[0], numbers[1], (*numbers, 1.0)[2])._checked(text)
+            if word == "ramp" and len(rest) in (2, 3, 4):
+                most, least = (*numbers[2:], *(1.0, 0.0)[len(rest) - 2 :])
+                return cls("ramp", numbers[0], numbers[1], most, least=least)._checked(text)
             if not rest:
                 return cls("constant", most=float(word))._checked(text)
         except ValueError:
@@ -58,13 +74,20 @@ class Opacity:
         raise OptionError(f"opacity {text!r} is not known; give {ACCEPTED}")
 
     def _checked(self, text: str) -> Opacity:
-        if not (0 < self.most <= 1) or (self.kind == "ramp" and not self.low < self.high):
+        if not (0 <= self.least < self.most <= 1) or (self.kind == "ramp" and not self.low < self.high):
             raise OptionError(f"opacity {text!r} shows nothing; opacities are above 0 up to 1, ramps have LOW < HIGH")
         return self
 
-    def of_palette(self, by_hue: bool) -> Opacity:
-        """What `auto` means for a palette."""
-        return Opacity("ramp", 0.0, FULL_AT if by_hue else FULL_AT_LIGHT, relative=True)
+    def of_uptake(self, uptake: NDArray[np.float32], vivid: float) -> Opacity:
+        """What `auto` means for uptake 0..1 `(*space)`: faint where it is ordinary, full where it is hot.
+
+        Ordinary is the median of what is more than next to nothing; hot is half of the way from there to the top of
+        the window, which does not depend on the hottest, so that a study without hot spots shows none.
+        """
+        some = uptake[uptake > SOME]
+        ordinary = round(float(np.median(some)) if some.size else 0.5, 3)
+        least = LEAST_VIVID if vivid else LEAST
+        return Opacity("ramp", ordinary, ordinary + HOT * (1 - ordinary), relative=True, least=least, vivid=vivid)
 
     def at(self, uptake: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
         """Opacity `(*space)` of uptake 0..1 over a window of native values."""
@@ -74,15 +97,27 @@ class Opacity:
         begin, full = (self.low, self.high) if self.relative else (_shown(v, window) for v in (self.low, self.high))
         if self.kind == "threshold":
             return np.where((uptake >= begin) & (uptake > 0), most, np.float32(0))
-        rising: NDArray[np.float32] = (most * np.clip((uptake - begin) / (full - begin), 0, 1)).astype(np.float32)
-        return rising
+        rise = self.least + (most - self.least) * np.clip((uptake - begin) / (full - begin), 0, 1)
+        foot = AT_ONCE if self.vivid else begin
+        if self.least > 0 and foot > 0:
+            rise *= np.clip(uptake / foot, 0, 1)
+        return np.where(uptake > 0, rise, 0).astype(np.float32)
+
+    def saturation(self, uptake: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
+        """Share of the palette's saturation that is shown: the opacity, or more where a palette keeps its colours."""
+        kept = self.vivid * np.clip(uptake / AT_ONCE, 0, 1)
+        return np.maximum(self.at(uptake, window), kept).astype(np.float32)
 
     def __str__(self) -> str:
         if self.kind in ("auto", "constant"):
             return "auto" if self.kind == "auto" else f"{self.most:g}"
         ends = [self.low] if self.kind == "threshold" else [self.low, self.high]
         shown = [f"{100 * end:g}%" if self.relative else f"{end:g}" for end in ends]
-        return ":".join([self.kind, *shown, *([f"{self.most:g}"] if self.most != 1 else [])])
+        if self.least:
+            shown += [f"{self.most:g}", f"{self.least:g}"]
+        elif self.most != 1:
+            shown.append(f"{self.most:g}")
+        return ":".join([self.kind, *shown])
 
 
 def _shown(value: float, window: tuple[float, float]) -> float:

@@ -121,8 +121,8 @@ class Run:
     opacity: str = field(
         default="auto",
         metadata=about(
-            "Of that colour: auto (rising from 0), a constant such as 0.6, threshold:LOW[:MOST] or "
-            "ramp:LOW:HIGH[:MOST], LOW and HIGH in native units",
+            "Of that colour: auto (faint where uptake is ordinary, full where it is hot), a constant such as 0.6, "
+            "threshold:LOW[:MOST] or ramp:LOW:HIGH[:MOST[:LEAST]], LOW and HIGH in native units",
             metavar="O",
         ),
     )

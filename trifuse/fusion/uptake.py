@@ -1,11 +1,14 @@
 """Uptake in colour: structures are fused in grey, what PET, SPECT or a picture in a known palette shows is laid over.
 
 The overlay keeps apart what the eye keeps apart. Luma stays the structures' for the most part; hue and saturation are
-the palette's; opacity rises from zero, so that cold tissue stays grey. With opacity a, the structures' luma S, and luma
-Y and chroma c of the palette's colour:
+the palette's; opacity is low where uptake is ordinary and full where it is hot, so that colour does not drown tissue.
+With opacity a, saturation b >= a, the structures' luma S, and luma Y and chroma c of the palette's colour:
 
-    palettes that hue alone orders:      luma = (1 - a) S + a (r + (1 - r - s) S)        chroma = a c
-    palettes that need their lightness:  luma = (1 - k a) S + k a Y                      chroma = a c
+    palettes that hue alone orders:      luma = (1 - a) S + a (r + (1 - r - s) S)        chroma = b c
+    palettes that need their lightness:  luma = (1 - k a) S + k a Y                      chroma = b c
+
+b = a for palettes in which paler colours stay in order. In the others, the atlas's among them, a pale colour is that of
+another uptake: they keep their saturation wherever there is uptake, and lightness alone is left to the structures.
 
 r and s are the room that a part of the chroma needs at the dark and at the bright end, so that uptake is seen over
 black and over white structures too. The second kind are those of workstations, in which one hue stands for two levels,
@@ -36,6 +39,9 @@ GREY_PALETTES = ("ember", "viridis", "plasma")
 
 BY_HUE = ("ember", "plasma", "inferno", "magma", "viridis", "cividis")
 """Palettes that hue alone orders, or hue and saturation."""
+
+PALE = (*BY_HUE, "hot-iron", "hot", "hot-metal-blue")
+"""Palettes that may be shown pale: their saturation rises with uptake at first, or hue orders them."""
 
 ROOM = 0.4
 """Share of the chroma of such a palette that fits at any luma of the structures."""
@@ -201,7 +207,7 @@ def _layer(
     else:
         palette = GREY_PALETTES[rank % len(GREY_PALETTES)] if colour in ("auto", "source") else colour
     if opacity.kind == "auto":
-        opacity = opacity.of_palette(by_hue=palette in BY_HUE)
+        opacity = opacity.of_uptake(image.pixels[0], vivid=0.0 if palette in PALE else 1.0)
     return Layer(index, palette, image.window, image.units, opacity)
 
 
@@ -241,6 +247,7 @@ def laid_over(base: NDArray[np.float32], uptake: NDArray[np.float32], layer: Lay
 def _composed(base: NDArray[np.float32], uptake: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
     colour = palettes.paint(uptake, layer.palette)
     luma_of = palettes.LUMA.reshape(3, *[1] * uptake.ndim)
+    saturation = layer.opacity.saturation(uptake, layer.window)
     own = (colour * luma_of).sum(axis=0)
     chroma = colour - own
     rgb = np.broadcast_to(base, colour.shape)
@@ -252,7 +259,7 @@ def _composed(base: NDArray[np.float32], uptake: NDArray[np.float32], layer: Lay
     else:
         luma = structures + np.float32(BY_LIGHTNESS) * a * (own - structures)
     under = (rgb - structures) * (1 - a)
-    rgb_over: NDArray[np.float32] = np.clip(luma + under + a * _fitting(luma, chroma) * chroma, 0, 1)
+    rgb_over: NDArray[np.float32] = np.clip(luma + under + saturation * _fitting(luma, chroma) * chroma, 0, 1)
     return rgb_over
 
 
