@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 
 from tests.cohort.conftest import picture
 from trifuse.cohort import Job, cases_of, cohort
-from trifuse.cohort.page import harmless, outliers
+from trifuse.cohort.page import outliers
+from trifuse.core.cells import csv_cell
 from trifuse.core.errors import OptionError
 from trifuse.engines import Local
 from trifuse.engines.dask import Dask, queue
@@ -116,4 +117,4 @@ def test_what_stands_out_is_said() -> None:
 
 
 def test_a_table_runs_no_formula() -> None:
-    assert [harmless(value) for value in ("=1+1", "@x", "p1", -1.5, None)] == ["'=1+1", "'@x", "p1", -1.5, None]
+    assert [csv_cell(value) for value in ("=1+1", "@x", "p1", -1.5, None)] == ["'=1+1", "'@x", "p1", -1.5, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from trifuse import io
 from trifuse.bench.recipe import Cases
 from trifuse.core import resize
 from trifuse.core.colour import LUMA
-from trifuse.core.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError, brief
+from trifuse.core.files import read_text
 from trifuse.core.image import Image, scaled_affine
 
 
@@ -58,14 +60,17 @@ def find(cases: Cases, data: Path) -> list[Case]:
 def _rows(table: Path, cases: Cases) -> list[dict[str, str]]:
     if not table.is_file():
         raise InputError(f"{table}: no such table; name the data folder with --data")
-    with table.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
+    try:
+        reader = csv.DictReader(StringIO(read_text(table, "table"), newline=""))
+        columns, rows = reader.fieldnames or [], list(reader)
+    except csv.Error as error:
+        raise InputError(f"{table}: is no CSV table ({brief(error)})") from None
+    else:
         wanted = [*cases.columns, *cases.case, *cases.where, *([cases.patient] if cases.patient else [])]
         missing = [column for column in wanted if column not in columns]
         if missing:
             raise InputError(f"{table}: has no column {', '.join(missing)}; it has {', '.join(columns)}")
-        return [row for row in reader if all(row[column] in allowed for column, allowed in cases.where.items())]
+        return [row for row in rows if all(row[column] in allowed for column, allowed in cases.where.items())]
 
 
 def _case(row: dict[str, str], cases: Cases, data: Path) -> Case:

@@ -10,8 +10,9 @@ import pandas as pd
 from trifuse.bench.calibration import SHOWN, Reliability
 from trifuse.bench.recipe import Recipe
 from trifuse.bench.run import picture_path
-from trifuse.bench.summary import Summary, direction, heading, left_out, mean_ranks, readings
+from trifuse.bench.summary import Summary, direction, heading, left_out, mean_ranks, notes, readings
 from trifuse.bench.tables import ARROWS, calibration_cells, cell, places
+from trifuse.report.labels import source_labels
 
 
 def write(
@@ -34,6 +35,7 @@ def write(
         plots=[path.relative_to(folder).as_posix() for path in plots],
         failures=_failures(table[table["error"] != ""]),
         left_out=left_out(table.to_dict("records")),
+        notes=notes(table.to_dict("records")),
         cases=_cases(recipe, table, folder),
         version=", ".join(sorted(set(table["version"]))),
     )
@@ -86,11 +88,13 @@ def _failures(failed: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _cases(recipe: Recipe, table: pd.DataFrame, folder: Path) -> list[dict[str, object]]:
-    numbers = range(1, 9)
-    labels = [*(f"source {n}" for n in numbers), "truth", *(entry.label for entry in recipe.methods)]
     shown = []
     for case, scale in table[["case", "scale"]].drop_duplicates().itertuples(index=False):
-        pictures = [(label, picture_path(folder, label, case, scale)) for label in labels]
+        told = table.loc[(table["case"] == case) & (table["sources"] != ""), "sources"]
+        kinds = str(told.iloc[0]).split("/") if len(told) else ["OTHER"] * 8
+        files = {f"source {n}": label for n, label in enumerate(source_labels(kinds), start=1)}
+        files |= {label: label for label in ("truth", *(entry.label for entry in recipe.methods))}
+        pictures = [(label, picture_path(folder, file, case, scale)) for file, label in files.items()]
         present = [{"label": a, "path": b.relative_to(folder).as_posix()} for a, b in pictures if b.is_file()]
         shown.append({"case": case, "scale": scale, "pictures": present})
     return shown

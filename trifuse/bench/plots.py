@@ -17,10 +17,14 @@ from trifuse.bench.calibration import LEVELS, Reliability, attainable
 from trifuse.bench.summary import direction, rank_cases, significance
 from trifuse.core.files import publish
 
+LITERAL = mpl.rc_context({"text.parse_math": False})
+"""Labels are other people's words: what stands between dollars is no mathematics."""
+
 MOST = 12
 """Most methods in a plot of ranks; more cannot be read, nor told apart by a corrected test."""
 
 
+@LITERAL
 def boxes(table: pd.DataFrame, scale: int, path: Path) -> Path:
     """One panel per metric: the distribution over cases of every method."""
     rows = table[(table["scale"] == scale) & table["value"].notna()]
@@ -44,6 +48,7 @@ def boxes(table: pd.DataFrame, scale: int, path: Path) -> Path:
     return _save(figure, path)
 
 
+@LITERAL
 def ranks(table: pd.DataFrame, scale: int, metric: str, path: Path) -> Path | None:
     """Critical-difference diagram: mean ranks over cases, Wilcoxon tests with Holm correction at 5 %.
 
@@ -66,6 +71,7 @@ def ranks(table: pd.DataFrame, scale: int, metric: str, path: Path) -> Path | No
     return _save(figure, path)
 
 
+@LITERAL
 def reliability(reliabilities: Sequence[Reliability], samples: Mapping[str, int], path: Path) -> Path:
     """One panel per scale: observed against nominal coverage of the intervals of every row that draws samples.
 

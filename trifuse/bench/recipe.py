@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from trifuse.bench import row_grid
 from trifuse.core.errors import InputError, OptionError
-from trifuse.core.files import read_yaml
+from trifuse.core.files import FILE_NAME, read_yaml
 from trifuse.fusion.settings import SETTINGS, Run
 
 OF_THE_RECIPE = ("scale", "seed", "register", "reference")
@@ -123,7 +123,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=FILE_NAME)
     title: str
     description: str = ""
     cases: Cases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from trifuse.bench import calibration, page, plots, tables
 from trifuse.bench.calibration import Reliability
 from trifuse.bench.recipe import Recipe
 from trifuse.bench.summary import Summary, left_out, summarise
+from trifuse.core.cells import csv_cell, markdown_cell
 from trifuse.core.files import write_text
 
 
@@ -20,20 +22,25 @@ def write(recipe: Recipe, rows: list[dict[str, Any]], folder: Path) -> list[Path
     With rows that draw several samples, calibration.csv and plots of reliability too.
     """
     table = pd.DataFrame(rows)
-    written = [write_text(folder / "results.csv", table.to_csv(index=False))]
+    written = [write_text(folder / "results.csv", _csv(table))]
     scores, calibrated = calibration.split(table)
     summaries = [summarise(scores, scale) for scale in recipe.scales if _any(scores, scale)]
     reliabilities = [each for each in (calibration.summarise(calibrated, scale) for scale in recipe.scales) if each]
     if summaries:
-        written.append(write_text(folder / "summary.csv", _long(summaries).to_csv(index=False)))
+        written.append(write_text(folder / "summary.csv", _csv(_long(summaries))))
         written.append(write_text(folder / "table.md", _markdown(recipe, table, summaries, reliabilities)))
         written.append(write_text(folder / "table.tex", _latex(summaries, reliabilities)))
     if reliabilities:
-        text = calibration.long(reliabilities).to_csv(index=False)
+        text = _csv(calibration.long(reliabilities))
         written.append(write_text(folder / "calibration.csv", text))
     drawn = _draw(recipe, scores, summaries, reliabilities, folder / "plots")
     text = page.write(recipe, table, summaries, reliabilities, drawn, folder)
     return [*written, *drawn, write_text(folder / "index.html", text)]
+
+
+def _csv(table: pd.DataFrame) -> str:
+    """Labels and cases are other people's words."""
+    return table.map(csv_cell).to_csv(index=False)
 
 
 def _any(table: pd.DataFrame, scale: int) -> bool:
@@ -41,12 +48,12 @@ def _any(table: pd.DataFrame, scale: int) -> bool:
 
 
 def _markdown(recipe: Recipe, table: pd.DataFrame, summaries: list[Summary], reliabilities: list[Reliability]) -> str:
-    parts = [f"# {recipe.title}\n", f"{recipe.description}\n"]
+    parts = [f"# {markdown_cell(recipe.title)}\n", f"{escape(recipe.description, quote=False)}\n"]
     parts += [tables.markdown(each) for each in summaries]
     parts += [tables.calibration_markdown(each) for each in reliabilities]
     reasons = left_out(table.to_dict("records"))
     if reasons:
-        parts.append("Left out:\n\n" + "\n".join(f"- {reason}" for reason in reasons) + "\n")
+        parts.append("Left out:\n\n" + "\n".join(f"- {markdown_cell(reason)}" for reason in reasons) + "\n")
     return "\n".join(parts)
 
 

@@ -28,8 +28,8 @@ from trifuse.engines import Engine, Local
 from trifuse.fusion import memory
 from trifuse.methods.base import configure
 
-OUTPUTS = ("records", "pictures", "plots", "index.html", "table.md", "table.tex")
-OUTPUTS += ("results.csv", "summary.csv", "calibration.csv")
+_TABLES = ("index.html", "table.md", "table.tex", "results.csv", "summary.csv", "calibration.csv")
+OUTPUTS = ("records", "pictures", "plots", *_TABLES)
 """What a run writes into its folder."""
 
 LEFT_OUT = "left out"
@@ -140,7 +140,9 @@ def _result(job: Job, entry: Entry, at_scale: Magnification) -> dict[str, Any]:
         return {"error": str(error)}
     except Exception:
         return {"error": traceback.format_exc(limit=-1).strip().splitlines()[-1], "traceback": traceback.format_exc()}
-    made = {"weights": cache_keys.of_weights(entry), "provenance": fused.provenance}
+    made: dict[str, Any] = {"weights": cache_keys.of_weights(entry), "provenance": fused.provenance}
+    made["notes"] = at_scale.study.notes(fused.image)
+    made["sources"] = [image.modality.value for image in at_scale.study.full]
     return {"scores": scores, "seconds": round(seconds, 4), "unmeasured": left_out, **made}
 
 
@@ -161,7 +163,7 @@ def is_done(key: str, entry: Entry, folder: Path, case: str, scale: int) -> bool
         return False
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(record, dict) and bool(key and record.get("key") == key and "scores" in record)
 
@@ -214,6 +216,8 @@ def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "weights": weights,
         "error": record.get("error", ""),
         "left_out": record.get(LEFT_OUT, ""),
+        "notes": "; ".join(record.get("notes", ())),
+        "sources": "/".join(record.get("sources", ())),
     }
     if "scores" not in record:
         yield {**common, "metric": "", "value": None}

@@ -16,6 +16,7 @@ from trifuse.bench import cases as bench_cases
 from trifuse.bench.calibration import PREFIX, calibrate
 from trifuse.bench.cases import Case
 from trifuse.bench.recipe import AS_PUBLISHED, Entry, Recipe
+from trifuse.core.finite import finite_notes
 from trifuse.core.image import Image
 from trifuse.fusion.fused import Fused
 from trifuse.fusion.route import enlarged, fuse
@@ -53,6 +54,10 @@ class Study:
     def __init__(self, case: Case, recipe: Recipe, data: Path) -> None:
         self.case, self.recipe, self.data = case, recipe, data
         self.full = bench_cases.sources(case, recipe.cases.prepare)
+
+    def notes(self, fused: Image) -> list[str]:
+        """What is to be said of the values of the sources, and of what a row made of them."""
+        return finite_notes([*self.full, fused], [*(f"source {k}" for k in range(1, len(self.full) + 1)), "fused"])
 
     @cached_property
     def truth(self) -> Image | None:

@@ -118,6 +118,12 @@ def significance(rows: pd.DataFrame, metric: str) -> pd.DataFrame | None:
     return p.reindex(index=values.columns, columns=values.columns).fillna(1.0)
 
 
+def notes(rows: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """What is to be said of the values of cases, each once."""
+    told = [f"{row['case']}: {row['notes']}" for row in rows if row.get("notes")]
+    return list(dict.fromkeys(told))
+
+
 def left_out(rows: Sequence[Mapping[Any, Any]]) -> list[str]:
     """What of the tidy table was not measured and why: rows without weights, metrics without theirs; a reason once."""
     methods = {row["method"] for row in rows}

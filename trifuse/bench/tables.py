@@ -10,6 +10,7 @@ import pandas as pd
 
 from trifuse.bench.calibration import SHOWN, Reliability
 from trifuse.bench.summary import Summary, direction, heading, mean_ranks, readings
+from trifuse.core.cells import latex_cell, markdown_cell
 
 ARROWS = {1: "↑", -1: "↓"}
 
@@ -65,7 +66,7 @@ def _markdown(summary: Summary, columns: Sequence[str], over: Over, title: str) 
     lines = [f"| method | {head} | mean rank |", "|---|" + "---:|" * (len(columns) + 1)]
     for method in summary.mean.index:
         cells = [cell(summary, method, metric, pattern, over) for metric in columns]
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {rank_cell(ranks, method, pattern)} |")
+        lines.append(f"| {markdown_cell(method)} | " + " | ".join(cells) + f" | {rank_cell(ranks, method, pattern)} |")
     note = f"{title}; mean ± standard deviation over {over} ({int(summary.cases.max())} cases, "
     note += f"{summary.count} patients); best bold, second underlined; mean rank over the metrics."
     return "\n".join([*lines, "", note, ""])
@@ -80,11 +81,15 @@ def _latex(summary: Summary, columns: Sequence[str]) -> str:
     arrows = {1: r"$\uparrow$", -1: r"$\downarrow$"}
     pattern = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")
     ranks = mean_ranks(summary.ranks, columns)
-    head = ["Method", *(f"{_escape(heading(metric))} {arrows[direction(metric)]}" for metric in columns), "Mean rank"]
+    head = [
+        "Method",
+        *(f"{latex_cell(heading(metric))} {arrows[direction(metric)]}" for metric in columns),
+        "Mean rank",
+    ]
     body = []
     for method in summary.mean.index:
         cells = [cell(summary, method, metric, pattern).replace(" ± ", r" $\pm$ ") for metric in columns]
-        body.append([_escape(method), *cells, rank_cell(ranks, method, pattern)])
+        body.append([latex_cell(method), *cells, rank_cell(ranks, method, pattern)])
     return _booktabs(head, body)
 
 
@@ -93,7 +98,7 @@ def calibration_markdown(reliability: Reliability) -> str:
     head = "| method | " + " | ".join(SHOWN.values()) + " |"
     lines = [head, "|---|" + "---:|" * len(SHOWN)]
     lines += [
-        f"| {method} | " + " | ".join(calibration_cells(reliability, method)) + " |"
+        f"| {markdown_cell(method)} | " + " | ".join(calibration_cells(reliability, method)) + " |"
         for method in reliability.mean.index
     ]
     note = f"x{reliability.scale}; calibration of the standard deviation over samples against the ground truth, mean ± "
@@ -106,12 +111,12 @@ def calibration_latex(reliability: Reliability) -> str:
     """Calibration at one scale as a LaTeX table (booktabs)."""
     body = [
         [
-            _escape(method),
-            *(_escape(text).replace(" ± ", r" $\pm$ ") for text in calibration_cells(reliability, method)),
+            latex_cell(method),
+            *(latex_cell(text).replace(" ± ", r" $\pm$ ") for text in calibration_cells(reliability, method)),
         ]
         for method in reliability.mean.index
     ]
-    return _booktabs(["Method", *(_escape(name) for name in SHOWN.values())], body)
+    return _booktabs(["Method", *(latex_cell(name) for name in SHOWN.values())], body)
 
 
 def calibration_cells(reliability: Reliability, method: str) -> list[str]:
@@ -129,9 +134,3 @@ def _booktabs(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     lines = [r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}", r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
     lines += [" & ".join(row) + r" \\" for row in body]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _escape(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, "\\" + character)
-    return text

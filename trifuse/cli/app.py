@@ -87,8 +87,10 @@ def _root(
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Our own warnings are notes to the user; those of libraries are not his business."""
+    from trifuse.core.errors import visible
+
     if category.__module__.startswith("trifuse"):
-        print(f"note: {message}", file=sys.stderr)
+        print(visible(f"note: {message}"), file=sys.stderr)
 
 
 def main() -> None:
@@ -97,7 +99,7 @@ def main() -> None:
     A `TrifuseError` becomes one message on stderr and code 2, Ctrl-C and SIGTERM a word on what is done and codes 130
     and 143, anything else a traceback and code 1.
     """
-    from trifuse.core.errors import ChoiceError, Stopped, TrifuseError
+    from trifuse.core.errors import ChoiceError, Stopped, TrifuseError, visible
 
     warnings.showwarning = _show_warning
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is not the user's business
@@ -106,16 +108,16 @@ def main() -> None:
     try:
         app()
     except TrifuseError as error:
-        print(f"trifuse: {error}", file=sys.stderr)
+        print(visible(f"trifuse: {error}"), file=sys.stderr)
         if isinstance(error, ChoiceError) and error.table:
-            print(error.table, file=sys.stderr)
+            print(visible(error.table), file=sys.stderr)
         sys.exit(2)
     except SystemExit:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # whoever read the answer went away, as `head` does
             sys.exit(128 + 13)
         raise
     except Stopped as stopped:
-        print(f"trifuse: {stopped}", file=sys.stderr)
+        print(visible(f"trifuse: {stopped}"), file=sys.stderr)
         sys.exit(stopped.code)
 
 

@@ -58,6 +58,7 @@ def bench(
     from trifuse.bench import recipe as recipes
     from trifuse.bench import report, summary
     from trifuse.bench import run as bench_run
+    from trifuse.core.errors import visible
     from trifuse.core.shelf import BENCHMARKS, recipe_path
 
     loaded = recipes.narrowed(recipes.load(recipe_path(recipe, BENCHMARKS)), limit, methods)
@@ -71,11 +72,13 @@ def bench(
     else:
         for (method, error), count in Counter((row["method"], row["error"]) for row in failed).items():
             say(f"failed: {method}, {count} of the cases: {error}")
+        for note in summary.notes(rows):
+            say(f"note: {note}")
         for reason in absent:
             say(f"left out: {reason}")
         table = output / "table.md"
         if table.is_file():
-            print(table.read_text(encoding="utf-8"))
+            print(visible(table.read_text(encoding="utf-8")))
         say(f"page: {output / 'index.html'}\ntidy table: {output / 'results.csv'}")
     if failed:
         raise typer.Exit(3)

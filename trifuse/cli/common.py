@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from trifuse.core.errors import visible
 from trifuse.core.registry import OURS
 from trifuse.fusion.settings import SETTINGS
 
@@ -93,12 +94,13 @@ def progress(quiet: bool = False) -> Iterator[None]:
 
 def say(text: str) -> None:
     """One line for a person, on stderr: stdout carries answers only."""
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 def answer(data: Any) -> None:
     """A JSON answer on stdout; infinities and NaN, which JSON lacks, become strings."""
-    print(json.dumps(_plain(data), indent=2, ensure_ascii=False))
+    text = json.dumps(_plain(data), indent=2, ensure_ascii=False)
+    print("".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" if ord(c) < 2**16 else "?" for c in text))
 
 
 def _plain(data: Any) -> Any:
@@ -122,6 +124,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
@@ -130,9 +133,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for block in _blocks(columns, rows, console.width) if numeric else [list(range(len(columns)))]:
         drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
         for column in block:
-            drawn.add_column(columns[column], overflow="fold")
+            drawn.add_column(Text(visible(columns[column])), overflow="fold")
         for row in rows:
-            drawn.add_row(*([row[column] for column in block] if numeric else row))
+            cells = [row[column] for column in block] if numeric else row
+            drawn.add_row(*(Text(visible(cell)) for cell in cells))  # markup of others is no markup
         console.print(drawn)
 
 

@@ -90,7 +90,15 @@ def compare(
         )
         written = result.save(output, overwrite=overwrite)
     if json:
-        answer({"rows": result.rows(), "skipped": result.skipped, "failed": result.failed, "written": written})
+        answer(
+            {
+                "rows": result.rows(),
+                "notes": result.notes,
+                "skipped": result.skipped,
+                "failed": result.failed,
+                "written": written,
+            }
+        )
     else:
         show(result)
         say(f"contact sheet: {written['contact sheet']}\nmetrics: {written['metrics']}")
@@ -109,6 +117,8 @@ def show(result: Comparison) -> None:
     if rows:
         columns = list(rows[0])
         table("", columns, [[row["method"], *(f"{row[c]:.4g}" for c in columns[1:])] for row in rows])
+    for note in result.notes:
+        say(f"note: {note}")
     for word, them in (("skipped", result.skipped), ("failed", result.failed)):
         for name, why in them.items():
             say(f"{word}: {name}: {why}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from trifuse.cli.common import say
-from trifuse.core.errors import InputError, OptionError, brief, one_line
+from trifuse.core.errors import InputError, OptionError, one_line
 from trifuse.core.machine import byte_count
 
 if TYPE_CHECKING:
@@ -104,12 +104,9 @@ def memory_of(engine: Engine) -> str | None:
 
 
 def _mapping(path: Path) -> dict[str, object]:
-    import yaml
+    from trifuse.core.files import read_yaml
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{one_line(path)}: the resources cannot be read ({brief(error)})") from None
+    content = read_yaml(path, "resources")
     if not isinstance(content, dict):
         raise InputError(f"{one_line(path)}: resources are a mapping, such as queue: long and walltime: 08:00:00")
     return {str(name): value for name, value in content.items()}

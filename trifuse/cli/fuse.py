@@ -139,7 +139,8 @@ def fuse(
     if gif is not None:
         written["gif"] = cine.write_cine(fused.image, gif, axis=run.axis)
     if picture is not None:
-        named = [(Path(source.origin).name, source) for source in shown(read, run.window)]
+        labels = report.source_labels([source.modality for source in read])
+        named = list(zip(labels, shown(read, run.window), strict=True))
         written["picture"] = report.contact_sheet([*named, (f"fused: {method}", fused)], picture, crosshair=True)
     if json:
         answer({"written": written, "provenance": fused.provenance})

@@ -40,6 +40,7 @@ def outliers(done: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     """Case -> in what it stands out from the cohort, in words."""
     found: dict[str, list[str]] = {record["case"]: [] for record in done}
     for record in done:
+        found[record["case"]] += [note for note in record.get("notes", ()) if "not finite" in note]
         if record["doubtful"]:
             found[record["case"]].append(f"overlap {record['overlap']:.2f}: do all images show the same anatomy?")
     values = {"moved_mm": {record["case"]: record["moved_mm"] for record in done}}
@@ -61,9 +62,3 @@ def _far(values: dict[str, float | None]) -> dict[str, tuple[float, float]]:
     if spread == 0:
         return {}
     return {c: (v, middle) for c, v in known.items() if 0.6745 * abs(v - middle) / spread > FAR}
-
-
-def harmless(value: Any) -> Any:
-    """A cell of a table that no spreadsheet takes for a formula."""
-    dangerous = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if dangerous else value

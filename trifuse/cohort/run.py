@@ -12,6 +12,7 @@ from typing import Any
 
 from trifuse.cohort import bids, page
 from trifuse.cohort.task import RECORDS, Job, peak_of, work
+from trifuse.core.cells import csv_cell
 from trifuse.core.errors import InputError, OptionError, TrifuseError
 from trifuse.core.extras import need
 from trifuse.core.files import check_spares, write_text
@@ -97,7 +98,7 @@ def _size(job: Job) -> int:
     """Bytes of the sources: the largest cases first, so that none is left running alone at the end."""
     try:
         return sum(_bytes(path) for path in job.case.sources.values())
-    except OSError:
+    except (OSError, ValueError):
         return 0
 
 
@@ -118,7 +119,7 @@ def _known(job: Job) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(job.record.read_text(encoding="utf-8"))
         return record
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {"case": job.case.name, "error": "not done yet (another part of the cohort?)"}
 
 
@@ -130,5 +131,5 @@ def _csv(records: Sequence[dict[str, Any]]) -> str:
     writer.writeheader()
     for record in records:
         row = {**record, **record.get("scores", {}), "fused": record.get("written", {}).get("fused", "")}
-        writer.writerow({name: page.harmless(row.get(name)) for name in columns})
+        writer.writerow({name: csv_cell(row.get(name)) for name in columns})
     return text.getvalue()

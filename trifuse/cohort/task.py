@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from trifuse import io
-from trifuse.align import Aligned, align
+from trifuse.align import align
 from trifuse.cohort import bids
 from trifuse.cohort.case import Case
 from trifuse.cohort.settings import from_text
 from trifuse.core.errors import InputError, RegistrationWarning, TrifuseError
 from trifuse.core.files import digest, safe_name, write_text
+from trifuse.core.finite import finite_notes
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.version import __version__
 from trifuse.fusion import Fused, fuse, memory, saving
@@ -97,7 +98,7 @@ class Job:
             known = json.loads(self.record.read_text(encoding="utf-8"))
             there = all((self.folder / path).exists() for path in known.get("written", {}).values())
             return bool("error" not in known and there and known.get("key") == self.key())
-        except (OSError, ValueError, AttributeError, InputError):
+        except (OSError, ValueError, RecursionError, AttributeError, InputError):
             return False
 
 
@@ -136,7 +137,9 @@ def _made(job: Job) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RegistrationWarning)  # recorded, and told by the command for all cases
         aligned = align(images, reference=run.reference, register=run.register)
-        fused = _noted(fuse(aligned.images, method, run=run.changed(register="none")), aligned, run)
+        fused = _noted(
+            fuse(aligned.images, method, run=run.changed(register="none")), [*finite_notes(images), *aligned.notes], run
+        )
     written = _written(job, fused, aligned.images)
     scores = _scores(job, fused, aligned.images)
     return {
@@ -181,9 +184,9 @@ def _read(name: str, job: Job) -> Image:
     return image if known else replace(image, modality=meant)
 
 
-def _noted(fused: Fused, aligned: Aligned, run: Run) -> Fused:
-    """The result with what was done to bring the sources together in its provenance."""
-    fused.provenance["notes"] = [*aligned.notes, *fused.provenance["notes"]]
+def _noted(fused: Fused, notes: Sequence[str], run: Run) -> Fused:
+    """The result with what is to be said of the sources, and how they were brought together, in its provenance."""
+    fused.provenance["notes"] = list(dict.fromkeys([*notes, *fused.provenance["notes"]]))
     fused.provenance["settings"]["register"] = run.register
     return fused
 
@@ -197,7 +200,8 @@ def _written(job: Job, fused: Fused, sources: Sequence[Image]) -> dict[str, Path
     if job.sheet:
         from trifuse import report
 
-        panels = [*zip(job.case.sources, sources, strict=True), ("fused", fused)]
+        labels = report.source_labels([source.modality for source in sources])
+        panels = [*zip(labels, sources, strict=True), ("fused", fused)]
         written["sheet"] = report.contact_sheet(panels, job.stem.with_name(job.stem.name + "-sheet.png"))
     return written
 

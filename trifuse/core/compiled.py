@@ -8,19 +8,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from numba import config, njit
 
 from trifuse.core.errors import CacheWarning, brief
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 compiled_part = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For functions that only compiled ones of the same file call: what calls them from Python need not be compiled."""
 
 
-def compiled(**options: Any) -> Callable[[F], F]:
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Numba's `njit` for a function that lets go of the interpreter lock; `options` are numba's.
 
     What is compiled is kept in `NUMBA_CACHE_DIR` if that is set, else in `caches()`, so that uninstalling leaves
@@ -28,15 +26,15 @@ def compiled(**options: Any) -> Callable[[F], F]:
     full, it is compiled anew in each process, and a `CacheWarning` says so.
     """
 
-    def decorated(function: F) -> F:
+    def decorated(function: Callable[..., Any]) -> Any:
         try:
             with _our_place():
                 made = njit(cache=True, nogil=True, **options)(function)
         except RuntimeError as error:  # numba finds no folder to write to
             _tell(error)
-            return njit(nogil=True, **options)(function)  # type: ignore[no-any-return]
+            return njit(nogil=True, **options)(function)
         made._cache = _Lenient(made._cache)
-        return made  # type: ignore[no-any-return]
+        return made
 
     return decorated
 

@@ -123,9 +123,14 @@ def one_line(name: Path | str) -> str:
     return text if text.isprintable() else repr(text)
 
 
+def visible(text: str) -> str:
+    """A text whose control characters, which a terminal would obey, are written out; its lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def brief(error: BaseException, longest: int = 120) -> str:
     """First line of an exception's message, shortened; its type where it has none."""
-    text = " ".join(str(error).split())
+    text = visible(" ".join(str(error).split()))
     if not text:
         return type(error).__name__
     return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -143,7 +144,9 @@ def read_text(path: Path, what: str) -> str:
         InputError: if it is missing, may not be read, or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        if path.stat().st_size > LONGEST_TEXT:
+            raise InputError(f"{one_line(path)}: too long for a {what} ({path.stat().st_size >> 20} MiB)")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no UTF-8 text"
         raise InputError(f"{one_line(path)}: the {what} cannot be read ({reason})") from None
@@ -159,9 +162,29 @@ def read_yaml(path: Path, what: str) -> Any:
 
     text = read_text(path, what)
     try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None and _written_out(node, {}) > MOST_VALUES:
+            raise InputError(f"{one_line(path)}: its aliases stand for more than {MOST_VALUES} values; write them out")
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise InputError(f"{one_line(path)}: not valid YAML ({brief(error)})") from None
+
+
+LONGEST_TEXT = 2**24
+"""Bytes of a recipe or list: more is something else."""
+
+MOST_VALUES = 1_000_000
+"""Values of a YAML file, each alias counted as what it stands for."""
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """How many values a YAML node comes to without aliases; without end where it holds itself."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1  # met again inside itself
+        inside = node.value if isinstance(node.value, list) else []
+        parts = [part for item in inside for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
 
 
 def beside(path: str | Path, word: str) -> Path:
@@ -170,6 +193,9 @@ def beside(path: str | Path, word: str) -> Path:
     suffix = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
     return path.with_name(path.name[: len(path.name) - len(suffix)] + word + suffix)
 
+
+FILE_NAME = r"^\w[\w .+-]{0,99}$"
+"""What a name of a user's may look like that becomes a file's as it is."""
 
 LONGEST_NAME = 60
 """Letters that are kept of a name in a file name."""
@@ -200,9 +226,12 @@ def digest(path: Path) -> str:
             whole = [(entry.relative_to(path).as_posix(), digest(entry)) for entry in inside]
             return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
         found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a device would be read without end
+            raise InputError(f"{one_line(path)}: is neither a file nor a folder; give an image file or a DICOM folder")
         return _digest_of(path, found.st_size, found.st_mtime_ns)
-    except OSError as error:
-        raise InputError(f"{one_line(path)}: cannot be read ({error.strerror or brief(error)})") from None
+    except (OSError, ValueError) as error:  # a zero in a name is a ValueError
+        reason = getattr(error, "strerror", None) or brief(error)
+        raise InputError(f"{one_line(path)}: cannot be read ({reason})") from None
 
 
 @lru_cache(maxsize=4096)

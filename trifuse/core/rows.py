@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 from trifuse.core.errors import InputError, brief, one_line
+from trifuse.core.files import read_text, read_yaml
 
 NAMES = ("case", "study")
 """Columns that name a case."""
@@ -31,12 +33,11 @@ def rows_of(path: Path, key: str, example: str) -> list[dict[str, str]]:
 
 def _csv_rows(path: Path, example: str) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened)
-            rows = [{name: value or "" for name, value in row.items() if name} for row in reader]
-            columns = list(reader.fieldnames or [])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{one_line(path)}: the list cannot be read ({_reason(error)})") from None
+        reader = csv.DictReader(StringIO(read_text(path, "list"), newline=""))
+        rows = [{name: value or "" for name, value in row.items() if name} for row in reader]
+        columns = list(reader.fieldnames or [])
+    except csv.Error as error:
+        raise InputError(f"{one_line(path)}: the list cannot be read ({brief(error)})") from None
     named = next((name for name in NAMES if name in columns), None)
     if named is None:
         raise InputError(f"{one_line(path)}: has no column study (or case); it has {_listed(columns)}; give {example}")
@@ -44,20 +45,11 @@ def _csv_rows(path: Path, example: str) -> list[dict[str, str]]:
 
 
 def _yaml_rows(path: Path, key: str) -> list[dict[str, str]]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{one_line(path)}: not a YAML file ({_reason(error)})") from None
+    content = read_yaml(path, "list")
     cases = content.get(key) if isinstance(content, dict) else None
     if not isinstance(cases, dict) or not all(isinstance(row, dict) for row in cases.values()):
         raise InputError(f"{one_line(path)}: give {key} as a mapping: {key}: {{p01: {{t1: PATH, pet: PATH}}}}")
     return [{"case": str(name), **{str(k): str(v) for k, v in row.items()}} for name, row in cases.items()]
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or brief(error)
 
 
 def _listed(columns: Sequence[str]) -> str:

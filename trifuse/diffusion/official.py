@@ -70,6 +70,8 @@ def parse(text: str, origin: str = "configuration") -> dict[str, Any]:
         content = json.loads("\n".join(lines))
     except json.JSONDecodeError as error:
         raise InputError(f"{origin}, line {error.lineno}: not valid JSON ({error.msg})") from None
+    except (ValueError, RecursionError) as error:  # numbers or nesting without end
+        raise InputError(f"{origin}: not valid JSON ({brief(error)})") from None
     if not isinstance(content, dict):
         raise InputError(f"{origin}: a configuration is a JSON object")
     return content

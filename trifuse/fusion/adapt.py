@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,8 +72,6 @@ def remarks(images: Sequence[Image]) -> list[str]:
     notes: list[str] = []
     for index, image in enumerate(images, start=1):
         notes.extend(f"source {index}: {note}" for note in image.notes)
-        if image.stored is not None and not np.isfinite(image.stored).all():
-            notes.append(f"source {index} holds values that are not finite; they are shown as background")
         if float(image.pixels.max()) == float(image.pixels.min()):
             notes.append(f"source {index} is constant")
     return notes

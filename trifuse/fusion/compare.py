@@ -15,9 +15,11 @@ import numpy as np
 
 from trifuse import methods, report
 from trifuse.align import align
+from trifuse.core.cells import csv_cell
 from trifuse.core.errors import TrifuseError, WeightsError
 from trifuse.core.extras import need
 from trifuse.core.files import plain, write_text
+from trifuse.core.finite import finite_notes
 from trifuse.core.image import Image
 from trifuse.core.lineage import check_one_patient
 from trifuse.core.progress import track
@@ -42,6 +44,7 @@ class Comparison:
         scores: method -> metric -> value.
         skipped: method -> why it did not take part (weights that are not there, sources it cannot take).
         failed: method -> what went wrong.
+        notes: what is to be said of the sources, whatever fuses them.
         key: hash of the sources and of how they are fused, which tells one comparison from another.
     """
 
@@ -50,16 +53,14 @@ class Comparison:
     scores: dict[str, dict[str, float]]
     skipped: dict[str, str]
     failed: dict[str, str]
+    notes: tuple[str, ...] = ()
     key: str = ""
 
-    def save(
-        self, folder: str | Path, titles: Sequence[str] | None = None, *, overwrite: bool = False
-    ) -> dict[str, Path]:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> dict[str, Path]:
         """Writes the fused images (PNG, volumes NIfTI), a contact sheet and the table of metrics as CSV and Markdown.
 
         Args:
             folder: made if it is not there; images are called like their methods.
-            titles: of the sources on the contact sheet; their modalities if not given.
             overwrite: whether files may be replaced that are no part of a comparison of the same sources.
 
         Returns:
@@ -74,7 +75,7 @@ class Comparison:
         claim(folder, "compare", self.key, outputs_of(folder), overwrite=overwrite)
         for name, fused in self.fused.items():
             fused.save(folder / f"{name}{'.nii.gz' if self.sources[0].dims == 3 else '.png'}", overwrite=True)
-        named = titles or [f"{n}: {source.modality.value}" for n, source in enumerate(self.sources, start=1)]
+        named = report.source_labels([source.modality for source in self.sources])
         panels: list[tuple[str, Any]] = [*zip(named, self.sources, strict=True), *self.fused.items()]
         sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(named)))
         rows = self.rows()
@@ -119,7 +120,7 @@ def compare(
     if not how.different_patients:
         check_one_patient([image.lineage for image in images])
     aligned = align(images, reference=how.reference, register=how.register).images
-    done = Comparison(aligned, {}, {}, {}, {}, key_of(sources, how))
+    done = Comparison(aligned, {}, {}, {}, {}, tuple(finite_notes(images)), key_of(sources, how))
     if how.colour != "luma" and len(uptake.plan(aligned, how, methods.get("mean").card).structures) < 2:
         how = how.changed(colour="luma")  # else all methods would show the one structure
     for name in track(list(names or methods.names()), "methods"):
@@ -129,6 +130,7 @@ def compare(
             if twin is not None:
                 done.skipped[name] = f"its picture is that of {twin}, to the last pixel"
                 continue
+            fused.provenance["notes"] = list(dict.fromkeys([*done.notes, *fused.provenance["notes"]]))
             done.scores[name] = evaluate(fused, sources=aligned, metrics=metrics, mask=mask)
             done.fused[name] = fused
         except WeightsError as error:
@@ -170,7 +172,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     if rows:
         writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from trifuse import upsamplers
 from trifuse.align import Aligned, align
 from trifuse.core.errors import OptionError
+from trifuse.core.finite import finite_notes, not_finite
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, scaled_affine
 from trifuse.core.lineage import check_one_patient, joined
 from trifuse.core.progress import track
@@ -76,7 +77,7 @@ def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | N
     clock = time.perf_counter()
     structures = [aligned[index] for index in what.structures]
     notes = on_grid.notes + what.notes + (adaptations(chosen, structures, how) if len(structures) > 1 else [])
-    notes += remarks(aligned)
+    notes += [*finite_notes(images), *remarks(aligned)]
     if len(structures) > 1 and how.device == "cpu":
         plan = memory.plan(chosen, structures, how)
         memory.tell(plan, how)
@@ -249,6 +250,7 @@ def _told(method: Method, images: Sequence[Image], how: Run) -> dict[str, Any]:
                 "channels": image.channels,
                 "window": list(image.window),
                 "units": image.units,
+                "not_finite": not_finite(image),
                 "sha256": _digest(image),
             }
             for image in images

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trifuse.core.errors import InputError
+from trifuse.core.errors import InputError, one_line
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.io.arrays import itk_affine, to_itk
 from trifuse.io.display import grey_if_equal, is_ct, over_black, scan_view
@@ -74,6 +74,22 @@ def write_with(image: Image, path: Path, writer_name: str) -> None:
     writer.SetFileName(str(path))
     writer.UseCompressionOn()
     writer.Execute(held)
+
+
+def check_below(named: str | None, request: Request) -> None:
+    """Refuses a header whose values are said to lie outside of its folder, where a stranger could have meant any file.
+
+    Raises:
+        InputError: if they are.
+    """
+    if named is None:
+        return
+    folder = request.path.parent.resolve()
+    if not (folder / named).resolve().is_relative_to(folder):
+        raise InputError(
+            f"{request.origin}: its values are said to lie in {one_line(named[:100])}, outside of its folder; move "
+            "them beside the header and mend their name in it"
+        )
 
 
 def check_stream(path: Path, offset: int, expected: int, request: Request, *, wrapping: int) -> None:

@@ -16,6 +16,7 @@ from trifuse.core.image import Image, guess_modality
 from trifuse.io.arrays import image_of_array
 from trifuse.io.formats import Format
 from trifuse.io.guard import guarded
+from trifuse.io.matlab_tags import unknown_type
 from trifuse.io.request import Request
 
 _NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
@@ -33,6 +34,10 @@ def read(request: Request) -> Image:
     with guarded(request.origin, "MATLAB file"):
         with request.path.open("rb") as stream:
             hdf = stream.read(10) == b"MATLAB 7.3"
+        if not hdf and (kind := unknown_type(request.path.read_bytes(), request.limit)) is not None:
+            raise InputError(
+                f"{request.origin}: damaged: there are no data of type {kind} in MATLAB files; save it anew"
+            )
         shapes, load = _hdf5(request.path) if hdf else _version5(request.path)
         name = _chosen({name: shape for name, shape in shapes.items() if _is_image(shape)}, request)
         request.check_size(shapes[name])

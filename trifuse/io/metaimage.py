@@ -10,7 +10,7 @@ from trifuse.core.errors import InputError, one_line
 from trifuse.core.image import Image, Modality
 from trifuse.io.formats import Format
 from trifuse.io.guard import guarded
-from trifuse.io.itk_file import check_stream, read_with, write_with
+from trifuse.io.itk_file import check_below, check_stream, read_with, write_with
 from trifuse.io.request import Request
 from trifuse.io.sniff import Head
 
@@ -48,6 +48,8 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
 def _check_values(fields: dict[str, str], length: int, request: Request) -> None:
     """The values must be there, and whole if they are packed: ITK goes on with what it has."""
     apart = fields.get("elementdatafile", "")
+    if apart.upper() != "LOCAL" and not apart.upper().startswith("LIST"):
+        check_below(apart, request)
     holder = request.path if apart.upper() == "LOCAL" else request.path.parent / apart
     if apart.upper().startswith("LIST") or "%" in apart:
         return

@@ -10,7 +10,7 @@ from trifuse.core.errors import InputError, one_line
 from trifuse.core.image import Image
 from trifuse.io.formats import Format
 from trifuse.io.guard import guarded
-from trifuse.io.itk_file import check_stream, read_with, write_with
+from trifuse.io.itk_file import check_below, check_stream, read_with, write_with
 from trifuse.io.request import Request
 
 _LONGEST_HEADER = 2**20
@@ -28,6 +28,7 @@ def read(request: Request) -> Image:
     """
     with guarded(request.origin, "NRRD"):
         fields, length = _header(request.path)
+        _check_plain(fields, request)
         _check_packed(fields, length, request)
         image = read_with(request, "NrrdImageIO")
         if "space" in fields or "space dimension" in fields:
@@ -44,6 +45,23 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
     found = (line.partition(":") for line in lines if not line.startswith("#") and ":=" not in line)
     fields = {name.strip().lower(): value.strip() for name, mark, value in found if mark}
     return fields, end.end() if end else len(start)
+
+
+_VECTORS = ("space directions", "space origin", "measurement frame")
+_VECTOR_TEXT = re.compile(r"(?:none|nan|inf|[\d\s(),.eE+-])*", re.IGNORECASE)
+_LONGEST_FIELD = 4096
+
+
+def _check_plain(fields: dict[str, str], request: Request) -> None:
+    """Fields that ITK's parser can take: vectors of another shape end the whole process there.
+
+    Values in a file of its own must lie in the header's folder or below.
+    """
+    for name, value in fields.items():
+        vector = name not in _VECTORS or _VECTOR_TEXT.fullmatch(value) is not None
+        if len(value) > _LONGEST_FIELD or not vector:
+            raise InputError(f"{request.origin}: not valid NRRD (its field {one_line(name[:60])}); export it anew")
+    check_below(fields.get("data file") or fields.get("datafile"), request)
 
 
 def _check_packed(fields: dict[str, str], length: int, request: Request) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trifuse.core.cells import csv_cell
 from trifuse.core.errors import InputError
 from trifuse.core.files import write_text
 from trifuse.prepare.studies import Study
@@ -75,5 +76,5 @@ def write(path: Path, rows: Sequence[Mapping[str, str]], sources: int) -> Path:
     columns = [*COLUMNS, *(f"path_{number + 1}" for number in range(sources)), *FITS]
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return write_text(path, text.getvalue())

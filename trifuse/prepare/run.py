@@ -138,7 +138,7 @@ def is_done(job: Job) -> bool:
     """Whether a study is there, made from the same files with the same settings and version."""
     try:
         record = json.loads(_record_path(job).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     same = record.get("digest") == job.digest and record.get("trifuse") == __version__
     there = all((job.folder / source["path"]).is_file() for source in record.get("sources", []))

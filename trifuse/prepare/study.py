@@ -14,6 +14,7 @@ from trifuse.align.itk import resampled
 from trifuse.align.registration import Registered, registered
 from trifuse.align.trust import trusted, untrusted
 from trifuse.core.errors import InputError, UnitsError
+from trifuse.core.finite import finite_notes
 from trifuse.core.image import Image, Modality, guess_modality
 from trifuse.core.lineage import check_one_patient
 from trifuse.core.window import shown
@@ -125,7 +126,7 @@ def _normalised(
     notes: tuple[str, ...],
 ) -> Source:
     """The image on the grid with the values of its window brought to 0..1."""
-    remarks = (*source.notes, *notes)
+    remarks = (*source.notes, *finite_notes([source], [name]), *notes)
     if window is None:
         return Source(name, image, None, fit, remarks)
     low, high = sorted(window)

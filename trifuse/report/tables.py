@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from trifuse.core.cells import markdown_cell
 from trifuse.core.errors import OptionError
 
 TableFormat = Literal["markdown", "html", "plain"]
@@ -76,7 +77,7 @@ def _cell(value: Any) -> str:
 
 def _markdown(heads: list[str], cells: Cells, numeric: list[bool], caption: str) -> str:
     def line(texts: Sequence[str]) -> str:
-        return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
+        return "| " + " | ".join(markdown_cell(text) for text in texts) + " |"
 
     rule = "|" + "|".join(" ---: " if number else " --- " for number in numeric) + "|"
     body = [line([f"**{text}**" if best else text for text, best in row]) for row in cells]

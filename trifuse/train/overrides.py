@@ -25,13 +25,17 @@ def apply(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
         path, equals, text = change.partition("=")
         parts = path.strip().split(".")
         if not equals or not all(parts):
-            raise OptionError(f"--set {change!r} is not PATH=VALUE; for example --set schedule.steps=200")
+            raise OptionError(f"--set {_short(change)} is not PATH=VALUE; for example --set schedule.steps=200")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise OptionError(f"--set {change!r}: the value is no YAML") from None
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise OptionError(f"--set {_short(change)}: the value is no YAML") from None
         content = _changed(content, parts, value, change)
     return content
+
+
+def _short(change: str) -> str:
+    return repr(change if len(change) <= 100 else change[:97] + "...")
 
 
 def _changed(content: Any, parts: list[str], value: Any, change: str) -> Any:
@@ -41,14 +45,16 @@ def _changed(content: Any, parts: list[str], value: Any, change: str) -> Any:
     if isinstance(content, list):
         chosen = range(len(content)) if name == "*" else [int(name)] if name.isdecimal() else []
         if not chosen or max(chosen) >= len(content):
-            raise OptionError(f"--set {change!r}: there is no entry {name}; there are {len(content)}, counted from 0")
+            raise OptionError(
+                f"--set {_short(change)}: there is no entry {name}; there are {len(content)}, counted from 0"
+            )
         return [_changed(item, rest, value, change) if at in chosen else item for at, item in enumerate(content)]
     if content is None:
         if name == "*":
             return None
         content = {}
     if not isinstance(content, dict):
-        raise OptionError(f"--set {change!r}: {name} is inside of something that has no parts")
+        raise OptionError(f"--set {_short(change)}: {name} is inside of something that has no parts")
     if name == "*":
         return {key: _changed(item, rest, value, change) for key, item in content.items()}
     key = next((key for key in content if str(key) == name), name)

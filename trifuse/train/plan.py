@@ -7,11 +7,13 @@ with stages of its own if it has several, which all go on from the last common s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trifuse.core.errors import InputError
+from trifuse.core.files import FILE_NAME
 from trifuse.train.recipe import Recipe, content_of, recipe_of
 
 SECTIONS = ("data", "model", "loss", "schedule")
@@ -71,6 +73,10 @@ def load(path: Path, changes: Sequence[str] = ()) -> Plan:
         raise InputError(f"{path}, field join: names of two or more parts with what they change are wanted")
     joined = {}
     for name, part in join.items():
+        if re.match(FILE_NAME, str(name)) is None:
+            raise InputError(
+                f"{path}, field join: {str(name)[:100]!r} is no name for a folder; take letters and digits"
+            )
         merged = _merged(content, _mapping(part, path, f"join.{name}"))
         parts = _parts(merged, merged.pop("stages", None), path, f"join.{name}.stages")
         joined[str(name)] = tuple(_stages(parts, path, f"{name}-"))

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from trifuse.core.errors import InputError
-from trifuse.core.files import read_text, read_yaml
+from trifuse.core.files import FILE_NAME, read_text, read_yaml
 from trifuse.diffusion.official import parse
 from trifuse.train import overrides
 from trifuse.train.data import official
@@ -36,7 +36,7 @@ class Recipe(Run):
         start: weights of an earlier run or of this package to go on from, instead of random ones.
     """
 
-    name: str
+    name: str = Field(pattern=FILE_NAME)
     model: Model
     start: Expanded | None = None
 

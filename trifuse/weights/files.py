@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trifuse.core.errors import WeightsError
+from trifuse.core.errors import WeightsError, brief
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +36,7 @@ def load(path: str | Path) -> dict[str, Tensor]:
     except WeightsError:
         raise
     except Exception as error:  # damaged files raise whatever their parser stumbles over
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path}: the checkpoint cannot be read ({reason[:160]}); fetch it again") from None
+        raise WeightsError(f"{path}: the checkpoint cannot be read ({brief(error, 160)}); fetch it again") from None
     if not tensors:
         raise WeightsError(f"{path}: the checkpoint holds no tensor")
     return tensors
@@ -58,7 +57,7 @@ def metadata(path: str | Path) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: the checkpoint cannot be read ({error}); fetch it again") from None
+        raise WeightsError(f"{path}: the checkpoint cannot be read ({brief(error)}); fetch it again") from None
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
@@ -67,10 +66,18 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
+LARGEST = 2**32
+"""Bytes that an archive of weights may unpack to."""
+
+
 def _npz(path: Path) -> dict[str, Tensor]:
     import numpy as np
     import torch
 
+    with zipfile.ZipFile(path) as archive:
+        announced = sum(member.file_size for member in archive.infolist())
+    if announced > LARGEST:
+        raise WeightsError(f"{path}: unpacks to {announced / 2**30:.1f} GiB, more than any weights; fetch it again")
     with np.load(path, allow_pickle=False) as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files if arrays[name].dtype.kind in "biuf"}
 

@@ -173,7 +173,7 @@ def _recorded() -> dict[str, dict[str, str]]:
         return {}
     try:
         content: dict[str, dict[str, str]] = json.loads(register.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise WeightsError(f"{register}: the list of added weights is damaged; delete it and add them again") from None
     return content
 

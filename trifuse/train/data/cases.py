@@ -6,12 +6,14 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from trifuse.core.errors import GridError, InputError
+from trifuse.core.errors import GridError, InputError, brief
+from trifuse.core.files import read_text
 from trifuse.train.data.drawn import note
 from trifuse.train.data.images import load
 from trifuse.train.data.official import found, partners
@@ -105,10 +107,9 @@ def _of_tables(data: Tables, phase: Phase) -> list[Case]:
     listed = []
     for table in data.tables:
         try:
-            with table.open(newline="", encoding="utf-8") as opened:
-                rows = list(csv.DictReader(opened))
-        except OSError as error:
-            raise InputError(f"{table}: the table cannot be read ({error.strerror})") from None
+            rows = list(csv.DictReader(StringIO(read_text(table, "table"), newline="")))
+        except csv.Error as error:
+            raise InputError(f"{table}: is no CSV table ({brief(error)})") from None
         columns = [name for name in (rows[0] if rows else {}) if name.startswith("path_")]
         if len(columns) < 2:
             raise InputError(f"{table}: no columns path_1, path_2, ... with the pictures of a case")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from trifuse.core.errors import GridError, InputError, OptionError, TrainingWarning
+from trifuse.core.errors import GridError, InputError, OptionError, TrainingWarning, brief
 from trifuse.diffusion.official import configuration
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def fields(content: dict[str, Any], path: Path) -> dict[str, Any]:
         }
     except KeyError as error:
         raise InputError(f"{path}: the configuration has no section {error}") from None
-    except (OptionError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: no such model ({error})") from None
+    except (OptionError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise InputError(f"{path}: no such model ({brief(error)})") from None
 
 
 def _check_followed(content: dict[str, Any], path: Path) -> None:
