@@ -12,8 +12,8 @@ from benchmarks import fuzz
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of forked processes are Linux's")
 
 
-@pytest.mark.parametrize(("inputs", "seconds"), [(1500, 12), pytest.param(100_000, 60, marks=pytest.mark.slow)])
-def test_a_slice_of_the_campaign_finds_nothing(inputs: int, seconds: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("inputs", "seconds"), [(600, None), pytest.param(100_000, 60, marks=pytest.mark.slow)])
+def test_a_slice_of_the_campaign_finds_nothing(inputs: int, seconds: float | None, tmp_path: Path) -> None:
     found = fuzz.campaign(inputs, seed=inputs, seconds=seconds, keep=tmp_path)
     assert not found.findings, f"see {tmp_path}"
     assert found.outcomes["refused"] > 0
