@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trifuse.bench import row_grid
-from trifuse.core.errors import InputError, OptionError
+from trifuse.core.errors import InputError, OptionError, shortened
 from trifuse.core.files import FILE_NAME, read_yaml
 from trifuse.fusion.settings import SETTINGS, Run
 
@@ -200,4 +200,4 @@ def load(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+        raise InputError(f"{path}: {shortened(where)}: {shortened(first['msg'], 300)}") from None

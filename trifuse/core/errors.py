@@ -128,9 +128,12 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
+def shortened(text: str, longest: int = 120) -> str:
+    """Words of others for a message of one line."""
+    flat = visible(" ".join(text.split()))
+    return flat if len(flat) <= longest else flat[: longest - 3] + "..."
+
+
 def brief(error: BaseException, longest: int = 120) -> str:
     """First line of an exception's message, shortened; its type where it has none."""
-    text = visible(" ".join(str(error).split()))
-    if not text:
-        return type(error).__name__
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+    return shortened(str(error), longest) or type(error).__name__

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trifuse.core.errors import InputError, OptionError, WeightsError
+from trifuse.core.errors import InputError, OptionError, WeightsError, brief
 from trifuse.core.files import read_text
 from trifuse.diffusion.schedule import Schedule
 from trifuse.nets.sr3_config import UNetConfig

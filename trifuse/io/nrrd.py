@@ -49,17 +49,21 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
 
 _VECTORS = ("space directions", "space origin", "measurement frame")
 _VECTOR_TEXT = re.compile(r"(?:none|nan|inf|[\d\s(),.eE+-])*", re.IGNORECASE)
-_LONGEST_FIELD = 4096
+_OF_AXES = ("sizes", "spacings", "thicknesses", "axis mins", "axis maxs", "kinds", "centers", "centerings")
+"""Fields with a word for each axis."""
+
+_LONGEST_FIELD = 1024
 
 
 def _check_plain(fields: dict[str, str], request: Request) -> None:
-    """Fields that ITK's parser can take: vectors of another shape end the whole process there.
+    """Fields that ITK's parser can take: vectors of another shape, or more words than axes, end the process there.
 
     Values in a file of its own must lie in the header's folder or below.
     """
     for name, value in fields.items():
-        vector = name not in _VECTORS or _VECTOR_TEXT.fullmatch(value) is not None
-        if len(value) > _LONGEST_FIELD or not vector:
+        shaped = name not in _VECTORS or _VECTOR_TEXT.fullmatch(value) is not None
+        counted = name not in _OF_AXES or len(value.split()) == int(fields["dimension"])
+        if len(value) > _LONGEST_FIELD or not shaped or not counted or value.count('"') > 32:
             raise InputError(f"{request.origin}: not valid NRRD (its field {one_line(name[:60])}); export it anew")
     check_below(fields.get("data file") or fields.get("datafile"), request)
 

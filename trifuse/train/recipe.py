@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from trifuse.core.errors import InputError
+from trifuse.core.errors import InputError, shortened
 from trifuse.core.files import FILE_NAME, read_text, read_yaml
 from trifuse.diffusion.official import parse
 from trifuse.train import overrides
@@ -81,7 +81,8 @@ def recipe_of(content: Mapping[str, Any], path: Path, where: str = "") -> Recipe
         first = error.errors()[0]
         place = [part for at, part in enumerate(first["loc"]) if not (at == 1 and first["loc"][0] in TAGGED)]
         field = ".".join(str(part) for part in place)
-        raise InputError(f"{path}{where}, field {field}: {first['msg']} (got {first['input']!r})") from None
+        message = f"{shortened(field)}: {shortened(first['msg'], 300)} (got {shortened(repr(first['input']))})"
+        raise InputError(f"{path}{where}, field {message}") from None
 
 
 def check_variables(recipe: Recipe) -> None:
