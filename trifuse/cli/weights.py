@@ -11,7 +11,7 @@ from trifuse.cli.common import Json, Overwrite, answer, say, table
 
 
 def weights(
-    action: Annotated[Literal["list", "add", "verify"], typer.Argument(help="What to do.")] = "list",
+    action: Annotated[Literal["list", "show", "add", "verify"], typer.Argument(help="What to do.")] = "list",
     name: Annotated[str | None, typer.Argument(help="Name of the checkpoint.", show_default=False)] = None,
     file: Annotated[
         Path | None,
@@ -32,6 +32,8 @@ def weights(
 
       trifuse weights
 
+      trifuse weights show tfs-diff
+
       trifuse weights add cddfuse-official CDDFuse_MIF.pth
 
       trifuse weights verify
@@ -45,6 +47,9 @@ def weights(
         target = store.add(name, file, overwrite=overwrite)
         answer({"name": name, "path": target}) if json else say(f"added: {name} ({target})")
         return
+    if action == "show":
+        _show(name, json)
+        return
     found = store.verify(name)
     if json:
         answer([status._asdict() for status in found])
@@ -57,3 +62,21 @@ def weights(
         table("", ["name", "state", "used by", "licence", "origin"], rows)
     if any(status.state == "damaged" for status in found):
         raise typer.Exit(3)
+
+
+def _show(name: str | None, json: bool) -> None:
+    """The card of a shipped checkpoint: what it does, people, training, figures, limits; where another is found."""
+    from trifuse import weights as store
+    from trifuse.core.errors import OptionError
+    from trifuse.core.registry import hint
+
+    if name is None or name not in store.CATALOGUE:
+        raise OptionError(f"show takes the name of a checkpoint; {hint(str(name), store.CATALOGUE)}")
+    entry = store.CATALOGUE[name]
+    card = store.card(name)
+    if json:
+        answer({**entry._asdict(), "card": card})
+        return
+    print(card or f"{name}: not shipped; found at {entry.origin}")
+    recipe = f"; made by `trifuse train {entry.recipe}`" if entry.recipe else ""
+    print(f"\nUsed by {', '.join(entry.used_by)}. Licence: {entry.licence}{recipe}.")

@@ -129,6 +129,14 @@ def verify(name: str | None = None) -> list[Status]:
     return [_status(each, recorded) for each in names if name in (None, each)]
 
 
+def card(name: str) -> str:
+    """The page beside a shipped checkpoint, in Markdown: what it does, network, data and people, training, figures,
+    limits; empty for those of others."""
+    entry = CATALOGUE.get(name)
+    page = SHIPPED / f"{name}.md"
+    return page.read_text(encoding="utf-8") if entry is not None and entry.file and page.is_file() else ""
+
+
 def _copy(path: Path, draft: Path) -> None:
     shutil.copyfile(path, draft)
 
