@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trifuse.core.compiled import compiled
+from trifuse.core.compiled import compiled, compiled_part
 from trifuse.filters.threads import over_parts
 
 Volume = NDArray[np.float32]
@@ -49,8 +49,8 @@ def _hold(fused, sources, level, held, first, last):  # type: ignore[no-untyped-
     highs = np.empty(width, np.float32)
     for row in range(first, last):
         z, y = row // height, row % height
-        lows[:] = np.inf
-        highs[:] = -np.inf
+        for x in range(width):
+            lows[x], highs[x] = np.inf, -np.inf
         for k in range(count):
             for b in range(max(z - 1, 0), min(z + 2, depth)):
                 for c in range(max(y - 1, 0), min(y + 2, height)):
@@ -97,7 +97,7 @@ def _clean(fused, sources, clean, first, last):  # type: ignore[no-untyped-def]
                 clean[z, y, x] = high if sign > 0 else low
 
 
-@compiled()
+@compiled_part
 def _around(x, z, y, c):  # type: ignore[no-untyped-def]
     depth, height, width = x.shape
     low, high = np.float32(np.inf), np.float32(-np.inf)
@@ -109,7 +109,7 @@ def _around(x, z, y, c):  # type: ignore[no-untyped-def]
     return low, high
 
 
-@compiled()
+@compiled_part
 def _has(source, z, y, x, sign):  # type: ignore[no-untyped-def]
     depth, height, width = source.shape
     for i in range(max(z - 1, 0), min(z + 2, depth)):

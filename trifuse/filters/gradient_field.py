@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 from scipy.ndimage import correlate1d
 
-from trifuse.core.compiled import compiled
+from trifuse.core.compiled import compiled, compiled_part
 from trifuse.filters.threads import over_parts, threads
 
 Volume = NDArray[np.float32]
@@ -111,7 +111,7 @@ def _diverge(sources, weights, total, first, last):  # type: ignore[no-untyped-d
             total[z, y, x] = value
 
 
-@compiled(inline="always")
+@compiled_part
 def _flow(sources, weights, z, y, x, down, ahead, beside):  # type: ignore[no-untyped-def]
     """The mixed difference from one sample to the next along an axis."""
     flow = np.float32(0)
