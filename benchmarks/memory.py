@@ -1,15 +1,16 @@
 """Memory of each method: what its card states and what a process of its own takes, at three sizes.
 
-    python -m benchmarks memory [--methods cddfuse mean] [--sides 256 512 1024] [--volume 48 96 144] [--markdown]
+    python -m benchmarks memory [--methods cddfuse mean] [--sides 128 256 512] [--volume 64 96 144]
     python -m benchmarks memory --one cddfuse --space 4096 4096 --memory 2GB
 
-Beyond the program: a process loads the method and fuses a small case, then starts to count (VmHWM of Linux after its
-reset), with one thread, two sources of smooth noise, and a budget that is not reached unless `--memory` is given.
+Beyond the program: a process of each method fuses a small case, then counts for one size after the other (VmHWM of
+Linux after its reset), with one thread, two sources, and a budget that is not reached unless `--memory` is given.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import subprocess
 import sys
@@ -26,55 +27,44 @@ def main() -> None:
     """Prints a line per method and size: megabytes stated and measured, their ratio, seconds of processor."""
     parser = argparse.ArgumentParser(description="Memory stated and measured.")
     parser.add_argument("--methods", nargs="*", default=None)
-    parser.add_argument("--sides", type=int, nargs="*", default=[256, 512, 1024])
+    parser.add_argument("--sides", type=int, nargs="*", default=[128, 256, 512])
     parser.add_argument("--volume", type=int, nargs="*", default=[64, 96, 144])
-    parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--memory", default="500GB")
-    parser.add_argument("--limit", type=int, default=600, help="seconds of a size")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--limit", type=int, default=1200, help="seconds of a method")
     parser.add_argument("--one", help="a single method, at --space, in this process")
-    parser.add_argument("--space", type=int, nargs="+")
+    parser.add_argument("--space", type=int, nargs="+", action="append")
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(measured(given.one, given.space, given.scale, given.memory)))
+        for space in given.space:
+            print(json.dumps(measured(given.one, space, given.memory)), flush=True)
         return
     from trifuse import methods
 
-    form = (
-        "| {} | {} | {:.0f} | {:.0f} | {:.2f} | {:.1f} |"
-        if given.markdown
-        else "{:16} {:>16} {:9.0f} {:9.0f} {:6.2f} {:8.1f}"
-    )
-    print("method, size, MB stated, MB measured, ratio, seconds")
+    print("| method | size | MB stated | MB measured | stated / measured | seconds |\n|---|---|---|---|---|---|")
     for name in given.methods or methods.names():
         flat = 2 in methods.get(name).card.dims
-        for side in given.sides if flat else given.volume:
-            space = [side] * (2 if flat else 3)
-            found = in_process(name, space, given.scale, given.memory, given.limit)
-            if found is None:
-                print(f"{name} {space}: no result within {given.limit} s", flush=True)
-                break
-            size = "x".join(map(str, space))
-            ratio = found["stated"] / max(found["measured"], 1)
+        spaces = [[side] * (2 if flat else 3) for side in (given.sides if flat else given.volume)]
+        for space, found in zip(spaces, in_process(name, spaces, given.memory, given.limit), strict=False):
+            stated, taken = found["stated"] / 1e6, max(found["measured"], 1) / 1e6
+            size = " x ".join(map(str, space))
             print(
-                form.format(name, size, found["stated"] / 1e6, found["measured"] / 1e6, ratio, found["seconds"]),
+                f"| {name} | {size} | {stated:.1f} | {taken:.1f} | {stated / taken:.2f} | {found['seconds']:.1f} |",
                 flush=True,
             )
 
 
-def in_process(name: str, space: list[int], scale: int, memory: str, limit: int) -> dict[str, float] | None:
-    """`measured` in a process of its own; None where it takes too long."""
-    options = ["--one", name, "--scale", str(scale), "--memory", memory, "--space", *map(str, space)]
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks", "memory", *options]
+def in_process(name: str, spaces: list[list[int]], memory: str, limit: int) -> list[dict[str, float]]:
+    """`measured` of each size in one process of the method's own; fewer sizes where it takes too long."""
+    sizes = [text for space in spaces for text in ("--space", *map(str, space))]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks", "memory", "--one", name, "--memory", memory, *sizes]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
-    except subprocess.TimeoutExpired:
-        return None
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        said = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True).stdout
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout.decode() if isinstance(late.stdout, bytes) else late.stdout or ""
+    return [json.loads(line) for line in said.splitlines()]
 
 
-def measured(name: str, space: list[int], scale: int, memory: str) -> dict[str, float]:
+def measured(name: str, space: list[int], memory: str) -> dict[str, float]:
     """Bytes stated and measured beyond the program, and seconds of the processor, for two sources of a size."""
     import torch
 
@@ -85,21 +75,21 @@ def measured(name: str, space: list[int], scale: int, memory: str) -> dict[str, 
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    run, method = Run(scale=scale, memory=memory), get(name)()
-    small = [32 if n > 1 else n for n in space]
+    run, method = Run(memory=memory), get(name)()
+    small = [min(32, n) for n in space]
     trifuse.fuse([picture(small, 0), picture(small, 1)], method, run=run)
+    ctypes.CDLL(None).malloc_trim(0)  # what was let go before must not be taken for free
     before = held("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the most from here on
     sources = [picture(space, seed) for seed in (0, 1)]
     plan = planning.plan(method, sources, run)
     start = time.process_time()
     trifuse.fuse(sources, method, run=run)
-    seconds = time.process_time() - start
     return {
         "stated": plan.peak - planning.PROGRAM,
         "measured": held("VmHWM") - before,
         "process": held("VmHWM"),
-        "seconds": seconds,
+        "seconds": time.process_time() - start,
         "tile": plan.tiles.side if plan.tiles else 0,
     }
 

@@ -117,7 +117,7 @@ def tell(found: Plan, how: Run) -> None:
     if found.tiles is not None:
         text += f", in tiles of {found.tiles.side} pixels"
     if found.seconds:
-        text += f", and some {_duration(wall)}"
+        text += f", and {_duration(wall)}"
     warnings.warn(text, MemoryNote, stacklevel=3)
 
 
@@ -148,7 +148,9 @@ class Need:
     """What a run takes, part by part, in bytes.
 
     Attributes:
-        held: the program, the sources as read and as handed to the method, and the result.
+        held: the program, the sources as read and as handed to the method, and the volume that slices are put into,
+            twice, since they may wait for the range of all.
+        end: the result twice, as the method gives it and clipped, when the method's own is gone; 0 for slices.
         once: the method's own on one picture, slice or volume.
         aside: what stands beside it there: sources enlarged before, colour.
         part: size of that picture, slice or volume at the method's scale.
@@ -159,6 +161,7 @@ class Need:
     """
 
     held: int
+    end: int
     once: int
     aside: int
     part: tuple[int, ...]
@@ -179,13 +182,14 @@ class Need:
         seen = [_padded(n, card) for n in part]
         coloured = any(image.channels == 3 for image in sources)
         read = sum(_bytes(image) + image.pixels.nbytes * (len(finest) == 2) for image in sources)
-        made = prod(whole) * 4 * (3 if coloured else 1) * (3 if by_slices else 2)
+        twice = 2 * 4 * prod(whole) * (3 if coloured else 1)
         count = min(len(sources), card.sources[1] or len(sources))
         aside = _enlarged(card, sources, how, prod(part)) + (
             48 * prod(part) if coloured and card.colour == "grey" else 0
         )
         return cls(
-            PROGRAM + read + made,
+            PROGRAM + read + (twice if by_slices else 0),
+            0 if by_slices else twice,
             peak_of(method, card.cost, seen, count),
             aside,
             part,
@@ -197,7 +201,7 @@ class Need:
 
     def total(self, workers: int = 1) -> int:
         """Bytes with so many slices at a time."""
-        return self.held + workers * (self.once + self.aside)
+        return self.held + max(workers * (self.once + self.aside), self.end)
 
     def tiled(self, card: Card, side: int) -> int:
         """Bytes in tiles, one slice at a time."""
@@ -255,8 +259,8 @@ def _enlarged(card: Card, sources: Sequence[Image], how: Run, pixels: int) -> in
 def _duration(seconds: float) -> str:
     for length, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 1.5 * length:
-            return f"{seconds / length:.0f} {name}"
-    return f"{seconds:.0f} seconds"
+            return f"some {seconds / length:.0f} {name}"
+    return "a minute or less"
 
 
 __all__ = ["MemoryNote", "Need", "Plan", "Sized", "Tiles", "budget_of", "plan", "tell"]

@@ -47,7 +47,7 @@ class SwinFuse:
         paper="Wang, Chen, Shao, Li, Zhang, SwinFuse, IEEE Transactions on Instrumentation and Measurement 71, 2022",
         sources=(2, 2),
         weights=WEIGHTS,
-        cost=Cost(fixed=10, per_pixel=3000, seconds=60),
+        cost=Cost(fixed=3, per_pixel=5580, seconds=85),
         tiling=Tiling(reach=21, period=WINDOW, passes=2),
         notes="In the original each stage returns after its first block, so that 83 % of its parameters are never "
         "used and no window is shifted; it fuses tiles of 224x224 by the sum of two blends (twice the amplitude "

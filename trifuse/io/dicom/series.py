@@ -177,7 +177,8 @@ def _volume(frames: _Frames, numbers: Sequence[int], request: Request) -> Values
     if len(numbers) == 1:
         return frames.native(numbers[0]), headers.plane_affine(frames.flat[numbers[0]]), ()
     flat = [frames.flat[number] for number in numbers]
-    request.check_size((len(flat), int(flat[0].Rows), int(flat[0].Columns), int(flat[0].get("SamplesPerPixel") or 1)))
+    samples, bits = (int(flat[0].get(name) or least) for name, least in (("SamplesPerPixel", 1), ("BitsAllocated", 8)))
+    request.check_size((len(flat), int(flat[0].Rows), int(flat[0].Columns), samples), 4 + 2 * bits / 8)
     stack = stacking(flat, request.origin, allow_gaps=request.allow_gaps)
     planes = [frames.native(numbers[index]) for index in track(stack.order, "slices")]
     return stack.even(planes), stack.affine, stack.notes
