@@ -71,7 +71,7 @@ def test_large_pictures_go_in_tiles_within_two_gigabytes(name: str) -> None:
     plan = planned(name, 4096, 4096, memory="2GB")
     assert plan.tiles is not None
     assert plan.peak < 2 * 10**9
-    assert f"fused in {plan.tiles.count} tiles of up to {plan.tiles.side} x" in plan.notes[0]
+    assert f"fused in {plan.tiles.pieces} tiles of up to {plan.tiles.side} x" in plan.notes[0]
 
 
 def test_what_cannot_be_made_to_fit_is_refused_with_the_figure() -> None:

@@ -37,7 +37,7 @@ def cut(space: Sequence[int], side: int, reach: int = 0, period: int = 1) -> lis
     if side - 2 * wide < period:
         raise ValueError(f"tiles of {side} pixels that overlap by {wide} on each side make nothing")
     rows, columns = (_along(n, (side - 2 * wide) // period * period, wide, period) for n in space)
-    return [Tile(*zip(row, column, strict=True)) for row, column in product(rows, columns)]  # type: ignore[arg-type]
+    return [Tile(*zip(row, column, strict=True)) for row, column in product(rows, columns)]
 
 
 def _along(n: int, most: int, wide: int, period: int) -> list[tuple[slice, slice, slice]]:

@@ -44,7 +44,7 @@ class Tiles(NamedTuple):
 
     side: int
     overlap: int
-    count: int
+    pieces: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def plan(method: Method, sources: Sequence[Image], how: Run) -> Plan:
         notes.append(f"{workers} of {most} slices at a time, to stay within {machine.in_words(budget)} of memory")
     if found is not None and card.tiling is not None:
         notes.append(
-            f"fused in {found.count} tiles of up to {found.side} x {found.side} pixels that overlap by {found.overlap}"
+            f"fused in {found.pieces} tiles of up to {found.side} x {found.side} pixels that overlap by {found.overlap}"
             f", to stay within {machine.in_words(budget)} of memory; {card.tiling.exact}"
         )
     return Plan(peak, budget, seconds, workers, found, need.size, tuple(notes))
@@ -223,7 +223,7 @@ class Need:
         """Seconds of one core."""
         pixels = prod(self.part) * self.parts
         if found is not None and card.tiling is not None:
-            pixels = int(found.count * found.side**2 * card.tiling.passes * self.parts)
+            pixels = int(found.pieces * found.side**2 * card.tiling.passes * self.parts)
         return card.cost.seconds * pixels / 1e6 * self.count / 2
 
 

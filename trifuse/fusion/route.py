@@ -202,7 +202,7 @@ def _digest(image: Image) -> str:
             for part in channel:
                 found.update(image.with_pixels(part.reshape(1, *part.shape[:1], -1)).native().tobytes())
     else:
-        found.update(np.ascontiguousarray(image.stored))
+        found.update(np.ascontiguousarray(image.stored).data)
     return found.hexdigest()
 
 

@@ -50,11 +50,15 @@ def _put_together(
     whole, stretch = None, None
     for tile in track(cut(sources[0].shape[2:], side, tiling.reach, tiling.period), "tiles"):
         fused = method.fuse([source[(..., *tile.seen)] for source in sources], scale=scale, random=random)
-        made, inner = (tuple(slice(s.start * scale, s.stop * scale) for s in part) for part in (tile.made, tile.inner))
         if whole is None:
             stretch = fused.stretch
             space = [n * scale for n in sources[0].shape[2:]]
             whole = fused.mean.new_empty(*fused.mean.shape[:2], *space)
-        whole[(..., *made)] = fused.mean[(..., *inner)]
+        whole[(..., *_scaled(tile.made, scale))] = fused.mean[(..., *_scaled(tile.inner, scale))]
     assert whole is not None
     return Estimate(whole, stretch=stretch)
+
+
+def _scaled(part: tuple[slice, slice], scale: int) -> tuple[slice, slice]:
+    rows, columns = part
+    return slice(rows.start * scale, rows.stop * scale), slice(columns.start * scale, columns.stop * scale)

@@ -131,6 +131,7 @@ def to_nibabel(image: Image) -> Any:
     """
     import nibabel as nib
 
+    data: NDArray[Any]
     if image.channels == 3:
         data = np.ascontiguousarray(np.moveaxis(levels(image.pixels, 8), 0, -1)).view(_RGB24)[..., 0]
     else:

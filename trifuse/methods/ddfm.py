@@ -78,7 +78,7 @@ class DDFM:
         stochastic=True,
         min_size=2,
         notes=NOTES.strip(),
-        cost=Cost(fixed=30, per_pixel=1500, seconds=60),
+        cost=Cost(per_pixel=550, seconds=11),
     )
 
     prior: str = field(default="brain-prior", metadata={"help": "weights: a name in the catalogue, or a file"})

@@ -77,7 +77,7 @@ class DDFMPALM:
         weights=OURS,
         stochastic=True,
         notes=NOTES.strip(),
-        cost=Cost(fixed=30, per_pixel=1500, seconds=60),
+        cost=Cost(fixed=3, per_pixel=1150, seconds=32),
     )
 
     variant: Literal["corrected", "reference"] = field(

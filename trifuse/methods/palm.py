@@ -75,7 +75,7 @@ class PALM:
         sources=(2, 2),
         native_grids=True,
         notes=NOTES.strip(),
-        cost=Cost(per_pixel=500, seconds=20),
+        cost=Cost(per_pixel=900, seconds=7),
     )
 
     variant: Literal["corrected", "py", "ml"] = field(

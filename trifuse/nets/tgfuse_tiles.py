@@ -33,7 +33,7 @@ def fused_in_tiles(net: TGFuse, visible: Tensor, infrared: Tensor, side: int) ->
         seen = images[(..., *tile.seen)].contiguous(memory_format=torch.channels_last)
         features = net.encode(seen)
         for k, x in enumerate(features):
-            made, inner = (tuple(slice(s.start >> k, s.stop >> k) for s in part) for part in (tile.made, tile.inner))
+            made, inner = _halved(tile.made, k), _halved(tile.inner, k)
             parts[k][(..., *made)] = functional.conv2d(x[(..., *inner)], weight)
             if k == 3:
                 coarsest[(..., *made)] = x[(..., *inner)]
@@ -44,3 +44,8 @@ def fused_in_tiles(net: TGFuse, visible: Tensor, infrared: Tensor, side: int) ->
         fused += enlarged(parts[k] * maps[k], 2**k)
     bias = net.conv_out.conv2d.bias
     return fused if bias is None else fused + bias.view(1, 1, 1, 1)
+
+
+def _halved(part: tuple[slice, slice], times: int) -> tuple[slice, slice]:
+    rows, columns = part
+    return slice(rows.start >> times, rows.stop >> times), slice(columns.start >> times, columns.stop >> times)
