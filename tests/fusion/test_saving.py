@@ -12,8 +12,9 @@ import pytest
 from PIL import Image as Pillow
 
 import trifuse
-from trifuse import Fused, Image, io
+from trifuse import Fused, Image, Run, io
 from trifuse.core.errors import InputError
+from trifuse.fusion.compare import slow
 
 
 @pytest.mark.parametrize("name", ["fused.png", "fused.tif", "fused.jpg", "fused.nii.gz", "fused.dcm"])
@@ -57,6 +58,24 @@ def test_a_comparison_saves_itself(tmp_path: Path) -> None:
     assert float(rows[0]["en"]) == result.scores["mean"]["en"]
     again = io.read(tmp_path / "new" / "max.png").pixels[0]
     assert np.abs(again - np.maximum(*pair)).max() <= 0.5 / 255 + 1e-6
+
+
+def test_pictures_of_a_comparison_are_there_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = [np.random.default_rng(seed).random((16, 18), dtype=np.float32) for seed in range(2)]
+    seen = []
+    monkeypatch.setattr(
+        "trifuse.fusion.compare.evaluate", lambda *_, **__: seen.append(sorted(p.name for p in tmp_path.glob("*.png")))
+    )
+    trifuse.compare(pair, ["mean", "max"], folder=tmp_path)
+    assert seen == [[], ["mean.png"]]
+    assert (tmp_path / "max.png").is_file()
+
+
+def test_what_takes_long_is_said_with_its_time() -> None:
+    large = [Image(np.zeros((1, 1000, 1000), np.float32))] * 3
+    assert slow(["mean", "bitonicx"], large, Run()) == ["bitonicx (about 24 s)"]
+    assert slow(["bitonicx"], large, Run(scale=4)) == ["bitonicx (about 6 min)"]
+    assert slow(None, [Image(np.zeros((1, 16, 16), np.float32))] * 2, Run()) == []
 
 
 @pytest.mark.parametrize("space", [(20, 24), (12, 14, 10)])

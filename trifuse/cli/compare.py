@@ -80,12 +80,17 @@ def compare(
     )
     if not overwrite:
         check_claim(output, "compare", comparison.key_of(read, run), comparison.outputs_of(output))
+    chosen = None if methods == "all" else names(methods)
+    if not json and (long := comparison.slow(chosen, read, run)):
+        say(f"slow on one core: {', '.join(long)}; each picture is in {output} as soon as it is there")
     with progress(quiet=json):
         result = comparison.compare(
             read,
-            None if methods == "all" else names(methods),
+            chosen,
             metrics=names(metrics) if "," in metrics else metrics,
             mask=mask,
+            folder=output,
+            overwrite=overwrite,
             run=run,
         )
         written = result.save(output, overwrite=overwrite)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trifuse.cli.common import Json, Overwrite, answer, progress, say
 from trifuse.cli.compare import show
+
+if TYPE_CHECKING:
+    from trifuse.fusion import Fused
+    from trifuse.fusion.compare import Comparison
+
+DRAWS = 4
+"""Of TFS-Diff, for its uncertainty."""
 
 
 def demo(
@@ -47,8 +54,9 @@ def demo(
         written = result.save(output, overwrite=overwrite)
         pictures = {"fused": output / f"{chosen[0]}{'.nii.gz' if volume else '.png'}"}
         if not volume:
-            twice = fusion.fuse(list(study.values()), "tfs-diff", scale=2)
+            twice = fusion.fuse(list(study.values()), "tfs-diff", scale=2, samples=DRAWS)
             pictures["fused at x2"] = twice.save(output / "tfs-diff-x2.png", overwrite=overwrite)
+            written["contact sheet"] = _sheet(result, twice, output / "contact-sheet.png")
     if json:
         answer({**pictures, **written, "rows": result.rows(), "failed": result.failed})
     else:
@@ -57,3 +65,20 @@ def demo(
             say(f"{what}: {path}")
     if result.failed:
         raise typer.Exit(3)
+
+
+def _sheet(result: Comparison, twice: Fused, path: Path) -> Path:
+    """Sources, methods, and TFS-Diff's picture with the standard deviation of its draws."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from trifuse import report
+
+    panels = [*((source.modality.value, source) for source in result.sources), *result.fused.items()]
+    panels.append(("tfs-diff, x2", twice))
+    if twice.uncertainty is not None:
+        white = max(float(np.percentile(twice.uncertainty.pixels, 99.5)), 1e-6)
+        spread = replace(twice.uncertainty, pixels=np.clip(twice.uncertainty.pixels / np.float32(white), 0, 1))
+        panels.append((f"its SD, 0 to {100 * white:.1f} % of the grey range", spread))
+    return report.contact_sheet(panels, path, columns=3)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from trifuse.fusion.settings import Run, takes_settings
 from trifuse.metrics import get as metric
 from trifuse.metrics.images import evaluate
 from trifuse.report.tables import Direction
+
+SLOW = 5.0
+"""Seconds from which a method is said to take long."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Comparison:
         folder = Path(folder)
         claim(folder, "compare", self.key, outputs_of(folder), overwrite=overwrite)
         for name, fused in self.fused.items():
-            fused.save(folder / f"{name}{'.nii.gz' if self.sources[0].dims == 3 else '.png'}", overwrite=True)
+            _keep(folder, name, fused)
         named = report.source_labels([source.modality for source in self.sources])
         panels: list[tuple[str, Any]] = [*zip(named, self.sources, strict=True), *self.fused.items()]
         sheet = report.contact_sheet(panels, folder / "contact-sheet.png", columns=max(3, len(named)))
@@ -97,6 +101,8 @@ def compare(
     *,
     metrics: str | Sequence[str] = "core",
     mask: Any = None,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
     run: Run | None = None,
     **settings: Any,
 ) -> Comparison:
@@ -107,6 +113,8 @@ def compare(
         names: methods; all if None, where those that lack weights or cannot take the sources are skipped.
         metrics: a preset or names of metrics.
         mask: of a lesion, or of the pixels that count; see `trifuse.evaluate`.
+        folder: where each picture is written as it comes; `Comparison.save` writes the rest.
+        overwrite: whether files may be replaced there that are no part of a comparison of the same sources.
         run: how they are fused; sources are brought onto one grid once for all methods.
         settings: fields of `Run` by name, instead of `run` or to change it.
 
@@ -123,6 +131,8 @@ def compare(
     done = Comparison(aligned, {}, {}, {}, {}, tuple(finite_notes(images)), key_of(sources, how))
     if how.colour != "luma" and len(uptake.plan(aligned, how, methods.get("mean").card).structures) < 2:
         how = how.changed(colour="luma")  # else all methods would show the one structure
+    if folder is not None:
+        claim(Path(folder), "compare", done.key, outputs_of(Path(folder)), overwrite=overwrite)
     for name in track(list(names or methods.names()), "methods"):
         try:
             fused = fuse(aligned, name, run=how.changed(register="none", window=()))
@@ -133,11 +143,33 @@ def compare(
             fused.provenance["notes"] = list(dict.fromkeys([*done.notes, *fused.provenance["notes"]]))
             done.scores[name] = evaluate(fused, sources=aligned, metrics=metrics, mask=mask)
             done.fused[name] = fused
+            if folder is not None:
+                _keep(Path(folder), name, fused)
         except WeightsError as error:
             done.skipped[name] = str(error)
         except TrifuseError as error:
             (done.failed if names else done.skipped)[name] = str(error)
     return done
+
+
+def slow(names: Sequence[str] | None, images: Sequence[Image], run: Run) -> list[str]:
+    """Methods that will take long for these images, with the time, such as "cddfuse (about 20 s)"; all if None.
+
+    By what their cards say of one core: an order of magnitude.
+    """
+    megapixels = prod(images[0].space) * run.scale ** images[0].dims / 1e6
+    found = []
+    for name in names or methods.names():
+        seconds = methods.get(name).card.cost.seconds * megapixels * max(1, len(images) - 1)
+        if seconds >= SLOW:
+            found.append(
+                f"{name} (about {seconds:.0f} s)" if seconds < 100 else f"{name} (about {seconds / 60:.0f} min)"
+            )
+    return found
+
+
+def _keep(folder: Path, name: str, fused: Fused) -> None:
+    fused.save(folder / f"{name}{'.nii.gz' if fused.image.dims == 3 else '.png'}", overwrite=True)
 
 
 def key_of(sources: Sequence[Any], run: Run) -> str:
