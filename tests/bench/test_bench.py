@@ -338,6 +338,7 @@ def test_both_readings_have_tables_and_ranks(study: Path, tmp_path: Path) -> Non
     expected = abs(wide.loc["c0", ("mean", "ag")] - truth["ag"])
     assert wide.loc["c0", ("mean", "ag:difference")] == pytest.approx(expected)
     assert summary.direction("ag:difference") == -1
+    assert summary.direction("speckle") == -1
     made = summary.summarise(table, 2)
     split = summary.readings(list(made.mean.columns))
     assert split == {

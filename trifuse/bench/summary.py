@@ -45,7 +45,9 @@ def direction(metric: str) -> int:
     """+1 if higher is better, -1 if lower is, as for seconds and for a `:difference` from the truth."""
     if metric == "seconds" or metric.endswith(":difference"):
         return -1
-    return -1 if metrics.get(metric.split(":")[0]).card.direction == "low" else 1
+    card = metrics.get(metric.split(":")[0]).card
+    nearest_zero_from_above = card.direction == "zero" and card.range[0] == 0
+    return -1 if card.direction == "low" or nearest_zero_from_above else 1
 
 
 def readings(metrics: Sequence[str]) -> dict[str, list[str]]:
