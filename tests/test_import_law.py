@@ -20,6 +20,7 @@ FLOORS = [
     {"report"},
     {"fusion"},
     {"cohort", "bench", "prepare", "train"},
+    {"view"},
     {"cli"},
     {"__main__.py"},
 ]
@@ -28,7 +29,8 @@ FLOORS = [
 FRONT_DOOR = PACKAGE / "__init__.py"
 """It loads every package lazily and is used by none."""
 
-HEAVY = ["torch", "numba", "matplotlib", "SimpleITK", "scipy", "nibabel", "pydicom", "highdicom", "pandas", "pydantic"]
+HEAVY = ["starlette", "uvicorn"]
+HEAVY += ["torch", "numba", "matplotlib", "SimpleITK", "scipy", "nibabel", "pydicom", "highdicom", "pandas", "pydantic"]
 
 
 def files() -> list[Path]:

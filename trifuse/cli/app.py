@@ -31,6 +31,7 @@ COMMANDS = {
     "cite": "Print BibTeX entries of trifuse and of the papers that methods ask to cite.",
     "data": "List the images that recipes want, and where their owners offer them; check those that you have.",
     "doctor": "Say what is installed and what it runs on: versions, devices, folders, extras, checkpoints, disks.",
+    "view": "Look at images and fuse them in the browser; nothing leaves this computer.",
     "cohort": "Fuse every case of a list, a folder or a BIDS data set; what is done already is left alone.",
     "prepare": "Turn studies as exported (DICOM or NIfTI) into a data set: one grid, one voxel size, values 0..1.",
     "train": "Train a network on your own images: on a CPU, a GPU, or many of them (started by `torchrun`).",

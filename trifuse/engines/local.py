@@ -77,7 +77,7 @@ class Local:
                         running[future] = waiting.pop()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         index, tries = running.pop(future)
-                        result = _result(future)
+                        result = result_of(future)
                         if isinstance(result, WorkerError) and result.again and tries > 1:
                             waiting.append((index, tries - 1))
                         else:
@@ -87,9 +87,17 @@ class Local:
                 pool.join()
 
     def _pool(self, count: int) -> Any:
-        from pebble import ProcessPool
+        return pool(count, self.memory)
 
-        return ProcessPool(max_workers=count, context=get_context("spawn"), initializer=_begin, initargs=(self.memory,))
+
+def pool(count: int, memory: int | None = None) -> Any:
+    """A pebble pool of `count` new processes, which end with this one, and each by itself when it holds over `memory`.
+
+    Its `schedule(function, args=...)` gives a future whose `cancel()` ends the process at work.
+    """
+    from pebble import ProcessPool
+
+    return ProcessPool(max_workers=count, context=get_context("spawn"), initializer=_begin, initargs=(memory,))
 
 
 def attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
@@ -100,7 +108,8 @@ def attempt(work: Callable[[Job], Result], job: Job) -> Result | Exception:
         return error
 
 
-def _result(future: Future[Any]) -> Any:
+def result_of(future: Future[Any]) -> Any:
+    """What a job of a pool returned, or an error that says how it ended."""
     from pebble import ProcessExpired
 
     try:
