@@ -15,6 +15,7 @@ EXTRAS = MappingProxyType(
         "bench": ("jinja2", "matplotlib", "pandas", "scikit_posthocs"),
         "cohort": ("jinja2", "matplotlib", "dask_jobqueue", "distributed"),
         "train": ("accelerate", "tensorboard"),
+        "view": ("starlette", "uvicorn"),
     }
 )
 """Extra -> the modules that it brings."""
@@ -27,6 +28,7 @@ WHY = MappingProxyType(
         "bench": "`trifuse bench`",
         "cohort": "`trifuse cohort`",
         "train": "`trifuse train`",
+        "view": "`trifuse view`",
     }
 )
 """Extra -> what it is for."""
