@@ -49,22 +49,25 @@ def viewer() -> Iterator[Callable[..., Any]]:
         assert not session.folder.exists(), "the session left files behind"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address() -> Iterator[Callable[..., str]]:
-    """`address(*arguments)` starts `trifuse view` and gives the address with its token."""
-    running: list[subprocess.Popen[str]] = []
+    """`address(*arguments)` starts `trifuse view`, once for the same arguments, and gives its address and token."""
+    running: dict[tuple[str, ...], tuple[subprocess.Popen[str], str]] = {}
 
     def start(*arguments: str | Path) -> str:
-        command = [sys.executable, "-m", "trifuse.cli.app", "view", "--no-browser", *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        running.append(process)
-        assert process.stdout is not None
-        return process.stdout.readline().strip()
+        key = tuple(map(str, arguments))
+        if key not in running:
+            command = [sys.executable, "-m", "trifuse.cli.app", "view", "--no-browser", *key]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            running[key] = process, process.stdout.readline().strip()
+        return running[key][1]
 
     yield start
-    for process in running:
+    for process, _ in running.values():
         process.terminate()
-        process.wait(20)
+    for process, _ in running.values():
+        process.wait(30)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +84,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+def page(chromium: Any, address: object) -> Iterator[Any]:
     """A page that fails its test if the page's own code fails, or asks anything but loopback."""
     context = chromium.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
     page = context.new_page()

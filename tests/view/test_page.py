@@ -94,7 +94,8 @@ def test_pictures_by_drop_side_by_side(page: Any, address: Address, study: Study
 
 
 def test_windows_colours_opacity_blend_and_wipe(page: Any, address: Address, study: Study) -> None:
-    opened(page, address(*study["2d"][:2]))
+    opened(page, address(*study["2d"]))
+    page.locator("[aria-label='pet.png'] input").first.uncheck()
     mode(page, "layers")
     before = pixels(page)
     high = page.locator(".image.selected input[type=number]").nth(1)
@@ -110,6 +111,7 @@ def test_windows_colours_opacity_blend_and_wipe(page: Any, address: Address, stu
     page.locator(".image.selected select").nth(1).select_option("grey")
 
     mode(page, "blend")
+    page.locator("#pair-b").select_option(label="t2.png")
     first, second = (levels(path).mean() for path in study["2d"][:2])
     shown = {}
     for share in (0, 50, 100):
@@ -128,10 +130,10 @@ def test_windows_colours_opacity_blend_and_wipe(page: Any, address: Address, stu
 
 
 def test_opacity_of_uptake_over_a_volume(page: Any, address: Address, study: Study) -> None:
-    opened(page, address(study["3d"][0], study["3d"][2]))
+    opened(page, address(*study["3d"]))
     assert page.locator(".view").count() == 3
     strong = pixels(page)
-    page.locator(".image").nth(1).locator(".pick").click()
+    page.locator("[aria-label='pet.nii.gz'] .pick").click()
     slide(page, ".image.selected input[type=range] >> nth=2", 0)
     grey = pixels(page)
     colour = [np.abs(each[60:-60, :, 0] - each[60:-60, :, 2]).mean() for each in (strong, grey)]
@@ -158,7 +160,7 @@ def test_values_under_the_cursor_are_those_of_the_files(page: Any, address: Addr
 
 
 def test_planes_are_linked_and_the_wheel_goes_through_slices(page: Any, address: Address, study: Study) -> None:
-    opened(page, address(study["3d"][0]))
+    opened(page, address(*study["3d"]))
     box = page.locator(".view").first.bounding_box()
     before = [pixels(page, k) for k in range(3)]
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -175,8 +177,8 @@ def test_planes_are_linked_and_the_wheel_goes_through_slices(page: Any, address:
 def test_methods_are_run_compared_cancelled_and_saved(
     page: Any, address: Address, study: Study, tmp_path: Path
 ) -> None:
-    page.set_default_timeout(120_000)
-    opened(page, address(*study["2d"]))
+    page.set_default_timeout(240_000)
+    opened(page, address(*study["2d"], "--units", "native"))
     page.wait_for_selector("html[data-methods]")
     assert page.locator("#method option").count() > 10
     page.locator("#several summary").click()
@@ -195,7 +197,7 @@ def test_methods_are_run_compared_cancelled_and_saved(
     page.wait_for_function("() => document.querySelectorAll('#scores thead th').length === 3")
     assert page.locator("#scores tbody tr").count() > 5
 
-    page.locator(".image", has_text="mean").first.locator(".pick").click()
+    page.locator("[aria-label='mean'] .pick").click()
     with page.expect_download() as saving:
         page.locator(".image.selected .ends select").select_option("png")
     saving.value.save_as(tmp_path / "fused.png")

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -190,7 +191,7 @@ def test_bodies_that_do_not_end_are_cut_off(
     tmp_path: Path, body: Callable[[], AsyncIterator[bytes]], said: str
 ) -> None:
     uploads = Uploads(tmp_path, Limits(file_bytes=1000, stall_seconds=0.05))
-    with pytest.raises(InputError, match=said):
-        asyncio.run(uploads.take(uploads.begin(), "a.png", None, body()))
+    with ThreadPoolExecutor(1) as thread, pytest.raises(InputError, match=said):
+        thread.submit(lambda: asyncio.run(uploads.take(uploads.begin(), "a.png", None, body()))).result()
     assert uploads.total == 0
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -67,9 +67,9 @@ export function colourBar(context, image, x, y, height) {
   context.strokeStyle = "#f2f4f680";
   context.lineWidth = 1;
   context.strokeRect(x - 0.5, y - 0.5, 13, height + 1);
-  text(context, number(image.window[1]), x + 17, y + 4, "left", 11);
-  text(context, number(image.window[0]), x + 17, y + height - 4, "left", 11);
-  text(context, unitOf(image), x + 6, y - 11, "center", 11);
+  text(context, number(image.window[1]), x - 5, y + 4, "right", 11);
+  text(context, number(image.window[0]), x - 5, y + height - 4, "right", 11);
+  text(context, unitOf(image), x + 16, y - 12, "right", 11);
 }
 
 export const unitOf = (image) =>

@@ -118,7 +118,7 @@ export class View {
     const coloured = shown.filter((image) => image.channels === 1 && !["grey", "mask"].includes(image.palette));
     // One set of bars for all planes: on small ones they would hide what they explain.
     const roomy = this.only || !["coronal", "sagittal"].includes(this.kind) || app.planes !== "three";
-    if (roomy) coloured.slice(0, 2).forEach((image, n) => colourBar(context, image, w - 74 * (n + 1), 40, Math.min(150, h / 3)));
+    if (roomy) coloured.slice(0, 2).forEach((image, n) => colourBar(context, image, w - 26 - 64 * n, 32, Math.min(150, h / 3)));
   }
 
   toScreen(mm) {
