@@ -47,7 +47,7 @@ PAINTED = """() => [...document.querySelectorAll('.view canvas')].some(canvas =>
 
 def started(*paths: Path) -> tuple[subprocess.Popen[str], str]:
     """A viewer and its address."""
-    command = [sys.executable, "-m", "trifuse.cli.app", "view", "--no-browser", *map(str, paths)]
+    command = [sys.executable, "-m", "trifuse", "view", "--no-browser", *map(str, paths)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, process.stdout.readline().strip()

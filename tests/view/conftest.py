@@ -57,7 +57,7 @@ def address() -> Iterator[Callable[..., str]]:
     def start(*arguments: str | Path) -> str:
         key = tuple(map(str, arguments))
         if key not in running:
-            command = [sys.executable, "-m", "trifuse.cli.app", "view", "--no-browser", *key]
+            command = [sys.executable, "-m", "trifuse", "view", "--no-browser", *key]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             assert process.stdout is not None
             running[key] = process, process.stdout.readline().strip()

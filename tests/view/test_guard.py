@@ -91,7 +91,7 @@ def test_other_computers_need_a_token_of_ones_own() -> None:
 
 
 def test_the_command_refuses_an_open_host_in_one_line() -> None:
-    command = [sys.executable, "-m", "trifuse.cli.app", "view", "--no-browser", "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "trifuse", "view", "--no-browser", "--host", "0.0.0.0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("trifuse: --host 0.0.0.0: other computers could reach the viewer")

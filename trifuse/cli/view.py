@@ -36,7 +36,7 @@ def view(
     The first line on stdout is the page's address with its token. Stop it by Ctrl-C: all files of the session are then
     removed. For research use, not a medical device.
 
-    [bold]Examples[/bold]
+    Examples:
 
       trifuse view
 

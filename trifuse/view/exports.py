@@ -29,6 +29,8 @@ def saved(entry: Entry, suffix: str, folder: Path) -> Path:
     if entry.provenance is not None and entry.path.name.lower().endswith(f".{suffix}"):
         return entry.path
     target = folder / f"{entry.key}.{suffix}"
+    if target.exists():
+        return target
     image = read_image(entry)
     return io.write(image, target, bits=io.most_bits(target) if suffix != "tif" and image.dims == 2 else None)
 

@@ -123,7 +123,7 @@ def _study(folder: Path) -> list[Path]:
 
 
 def _results_below(folder: Path) -> list[Result]:
-    found = []
+    found: list[Result] = []
     for count, path in enumerate(walked(folder)):
         if count > MOST_FILES or len(found) >= MOST_CASES:
             break

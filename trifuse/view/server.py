@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trifuse.core.errors import InputError, OptionError, Stopped
+from trifuse.core.errors import InputError, Stopped
+from trifuse.core.extras import need
 from trifuse.view.opening import cases_of
 from trifuse.view.settings import LOOPBACK, Serving
 
@@ -33,10 +34,9 @@ def serve(paths: Sequence[Path], serving: Serving, *, browser: bool = True) -> N
 
     Raises:
         InputError: if a path holds nothing to show, or the port is taken.
-        OptionError: if the extra `view` is not installed.
+        ExtraError: if the extra `view` is not installed.
     """
-    if not is_installed():
-        raise OptionError("the viewer is not installed; pip install 'trifuse[view]'")
+    need("view", "the viewer")
     cases = cases_of([path.absolute() for path in paths])
     listener = _listener(serving)
     port = listener.getsockname()[1]
@@ -59,7 +59,7 @@ def serve(paths: Sequence[Path], serving: Serving, *, browser: bool = True) -> N
     session = Session(cases, serving)
     app = application(session, token, hosts, open_to_all=open_to_all)
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         log_level="critical",  # logs of requests would hold nothing that helps, and might hold names
         access_log=False,
         server_header=False,
@@ -73,13 +73,6 @@ def serve(paths: Sequence[Path], serving: Serving, *, browser: bool = True) -> N
         pass  # Ctrl-C is how a viewer ends
     finally:
         session.close()
-
-
-def is_installed() -> bool:
-    """Whether the packages of the extra `view` are at hand."""
-    from importlib.util import find_spec
-
-    return all(find_spec(name) is not None for name in ("starlette", "uvicorn"))
 
 
 def _listener(serving: Serving) -> socket.socket:
