@@ -174,6 +174,7 @@ def test_planes_are_linked_and_the_wheel_goes_through_slices(page: Any, address:
     assert np.abs(pixels(page, 0) - after[0]).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_methods_are_run_compared_cancelled_and_saved(
     page: Any, address: Address, study: Study, tmp_path: Path
 ) -> None:

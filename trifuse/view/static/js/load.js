@@ -2,6 +2,7 @@
 import { getBytes, getJson } from "./api.js";
 import { failed, find, option } from "./dom.js";
 import { middle } from "./geometry.js";
+import { ready } from "./palettes.js";
 import { app, byKey, fitting, tell } from "./state.js";
 
 const TYPES = {
@@ -32,7 +33,8 @@ export async function adopt(state, show = []) {
   // One after the other: the first picture comes as soon as the first values are there.
   for (const image of fresh) {
     try {
-      image.data = new TYPES[image.type](await getBytes(`/api/images/${image.key}/values`));
+      const [bytes] = await Promise.all([getBytes(`/api/images/${image.key}/values`), ready(image.palette)]);
+      image.data = new TYPES[image.type](bytes);
     } catch (error) {
       failed(error);
       continue;

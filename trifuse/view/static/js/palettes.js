@@ -18,16 +18,16 @@ export async function loadNames() {
   names = await getJson("/api/palettes");
 }
 
+// Fetches a palette, so that nothing is first drawn in other colours than its own.
+export async function ready(name) {
+  if (tables.has(name) || name === "colour") return;
+  tables.set(name, null);
+  tables.set(name, new Uint8Array(await getBytes(`/api/palettes/${encodeURIComponent(name)}`)));
+  tell("list");
+}
+
 // The table of a palette; grey until it is there.
 export function table(name) {
-  const known = tables.get(name);
-  if (known) return known;
-  if (known === undefined && name !== "colour") {
-    tables.set(name, null);
-    getBytes(`/api/palettes/${encodeURIComponent(name)}`).then((bytes) => {
-      tables.set(name, new Uint8Array(bytes));
-      tell("list");
-    });
-  }
-  return tables.get("grey");
+  ready(name);
+  return tables.get(name) ?? tables.get("grey");
 }
