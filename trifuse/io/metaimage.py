@@ -30,6 +30,7 @@ def read(request: Request) -> Image:
     """
     with guarded(request.origin, "MetaImage"):
         fields, length = _header(request.path)
+        _check_plain(fields, request)
         _check_values(fields, length, request)
         modality = _MODALITIES.get(fields.get("modality", ""), Modality.OTHER)
         return read_with(request, "MetaImageIO", modality=modality)
@@ -42,7 +43,29 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
     end = re.search(rb"ElementDataFile\s*=[^\n]*\n?", start)
     lines = start[: end.end() if end else len(start)].decode("latin-1").splitlines()
     found = (line.partition("=") for line in lines)
-    return {name.strip().lower(): value.strip() for name, mark, value in found if mark}, end.end() if end else 0
+    pairs = [(name.strip().lower(), value.strip()) for name, mark, value in found if mark]
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field is there twice")
+    return fields, end.end() if end else 0
+
+
+_PER_AXIS = ("dimsize", "elementspacing", "elementsize", "offset", "position", "origin", "centerofrotation")
+_PER_PAIR = ("transformmatrix", "rotation", "orientation")
+"""Fields with a number for each axis, or for each pair of axes."""
+
+_MOST_AXES = 6
+_LONGEST_FIELD = 4096
+
+
+def _check_plain(fields: dict[str, str], request: Request) -> None:
+    """Fields that ITK's parser can take: with more axes or numbers than it has room for it ends the whole process."""
+    axes = int(fields["ndims"])
+    wanted = dict.fromkeys(_PER_AXIS, axes) | dict.fromkeys(_PER_PAIR, axes * axes)
+    for name, value in fields.items():
+        counted = name not in wanted or len([float(word) for word in value.split()]) == wanted[name]
+        if not 1 <= axes <= _MOST_AXES or not counted or len(value) > _LONGEST_FIELD:
+            raise InputError(f"{request.origin}: not valid MetaImage (its field {one_line(name[:60])}); export it anew")
 
 
 def _check_values(fields: dict[str, str], length: int, request: Request) -> None:
