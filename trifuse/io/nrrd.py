@@ -14,6 +14,7 @@ from trifuse.io.itk_file import check_below, check_stream, read_with, write_with
 from trifuse.io.request import Request
 
 _LONGEST_HEADER = 2**20
+_LONGEST_LINE = 1000
 
 _BYTES = {"char": 1, "int8": 1, "uint8": 1, "short": 2, "int16": 2, "uint16": 2, "int": 4, "int32": 4, "uint32": 4}
 _BYTES |= {"float": 4, "longlong": 8, "int64": 8, "uint64": 8, "double": 8}
@@ -43,27 +44,46 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
     end = re.search(rb"\r?\n\r?\n", start)
     lines = start[: end.start() if end else len(start)].decode("latin-1").splitlines()
     found = (line.partition(":") for line in lines if not line.startswith("#") and ":=" not in line)
-    fields = {name.strip().lower(): value.strip() for name, mark, value in found if mark}
-    return fields, end.end() if end else len(start)
+    pairs = [(name.strip().lower(), value.strip()) for name, mark, value in found if mark]
+    endless = any(len(line) > _LONGEST_LINE for line in lines)
+    nameless = any(re.match(r"#|[^:]*:", line) is None for line in lines[1:])
+    listed = any(value.upper().startswith("LIST") for name, value in pairs if name in ("data file", "datafile"))
+    if len(dict(pairs)) < len(pairs) or endless or (nameless and not listed):
+        raise ValueError("a field is there twice, or a line is none")
+    return dict(pairs), end.end() if end else len(start)
 
 
-_VECTORS = ("space directions", "space origin", "measurement frame")
-_VECTOR_TEXT = re.compile(r"(?:none|nan|inf|[\d\s(),.eE+-])*", re.IGNORECASE)
-_OF_AXES = ("sizes", "spacings", "thicknesses", "axis mins", "axis maxs", "kinds", "centers", "centerings")
-"""Fields with a word for each axis."""
+_NUMBER = r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)"
+_WORDS, _TEXT = r"[\w ./+-]{0,80}", r"[^\x00-\x1f]{0,1000}"
+_VECTOR = rf"\(\s*{_NUMBER}(?:\s*,\s*{_NUMBER}){{0,3}}\s*\)"
 
-_LONGEST_FIELD = 1024
+_SHAPES: dict[str, str] = dict.fromkeys(("sizes",), r"\d{1,12}")
+_SHAPES |= dict.fromkeys(("spacings", "thicknesses", "axis mins", "axis maxs"), _NUMBER)
+_SHAPES |= dict.fromkeys(("kinds", "centers", "centerings"), r"[\w?-]{1,40}")
+_SHAPES |= {"labels": r'"[^"]{0,80}"', "units": r'"[^"]{0,80}"', "space directions": rf"(?:none|{_VECTOR})"}
+"""What there is of a field for each axis."""
+
+_WHOLE = {"space origin": _VECTOR, "measurement frame": rf"{_VECTOR}(?:\s+{_VECTOR}){{0,3}}"}
+_WHOLE |= {"space units": r'"[^"]{0,40}"(?:\s+"[^"]{0,40}"){0,3}'}
+_WHOLE |= dict.fromkeys(("type", "encoding", "endian", "space", "space dimension", "dimension", "sample units"), _WORDS)
+_WHOLE |= dict.fromkeys(("min", "max", "old min", "old max", "oldmin", "oldmax", "number", "block size"), _WORDS)
+_WHOLE |= dict.fromkeys(("line skip", "byte skip", "lineskip", "byteskip"), r"-?\d{1,12}")
+_WHOLE |= dict.fromkeys(("data file", "datafile", "content"), _TEXT)
+"""What other fields are."""
+
+_MOST_AXES = 6
 
 
 def _check_plain(fields: dict[str, str], request: Request) -> None:
-    """Fields that ITK's parser can take: vectors of another shape, or more words than axes, end the process there.
+    """Lets through to ITK's parser what the format knows alone: on other fields it may end the whole process.
 
     Values in a file of its own must lie in the header's folder or below.
     """
+    axes = int(fields["dimension"])
     for name, value in fields.items():
-        shaped = name not in _VECTORS or _VECTOR_TEXT.fullmatch(value) is not None
-        counted = name not in _OF_AXES or len(value.split()) == int(fields["dimension"])
-        if len(value) > _LONGEST_FIELD or not shaped or not counted or value.count('"') > 32:
+        each = _SHAPES.get(name)
+        shape = _WHOLE.get(name) if each is None else rf"{each}(?:\s+{each}){{{axes - 1}}}"
+        if not 1 <= axes <= _MOST_AXES or shape is None or re.fullmatch(shape, value) is None:
             raise InputError(f"{request.origin}: not valid NRRD (its field {one_line(name[:60])}); export it anew")
     check_below(fields.get("data file") or fields.get("datafile"), request)
 
