@@ -50,7 +50,7 @@ class DILRAN:
         "generalisation, equal to the original for two), so their order does not matter. Odd sides are mirrored by "
         "one pixel. The default weights are ours, trained briefly (trifuse/weights/shipped/dilran.md); the authors', "
         "once added: --option weights=dilran-official.",
-        cost=Cost(fixed=2, per_source=2800, seconds=32),
+        cost=Cost(fixed=2, per_source=3450, seconds=32),
     )
 
     weights: str = field(default="", metadata={"help": "checkpoint file or name of weights"})

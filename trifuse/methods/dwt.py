@@ -43,7 +43,7 @@ class DWT:
         paper="Li, Manjunath, Mitra, Graphical Models and Image Processing 57(3), 1995",
         dims=frozenset({2, 3}),
         notes=NOTES.strip(),
-        cost=Cost(per_pixel=30, per_source=20, seconds=0.5),
+        cost=Cost(per_pixel=13, per_source=12, seconds=0.5),
     )
 
     wavelet: str = field(default="db2", metadata={"help": "name of a discrete wavelet of PyWavelets"})

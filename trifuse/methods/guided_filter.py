@@ -44,7 +44,7 @@ class GuidedFilter:
         paper="Li, Kang, Hu, IEEE TIP 22(7), 2013",
         tiling=Tiling(reach=96),
         notes=NOTES.strip(),
-        cost=Cost(per_pixel=100, per_source=40, seconds=1.5),
+        cost=Cost(per_pixel=60, per_source=50, seconds=1.5),
     )
 
     average: int = option(31, "side of the mean filter that makes the base layer, in pixels", at_least=1)

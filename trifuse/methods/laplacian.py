@@ -73,7 +73,7 @@ class Laplacian:
             "The detail of the largest size wins (the first source on a tie), the base is the mean of all. "
             "levels is the most; an image whose side shrinks to one pixel gets fewer."
         ),
-        cost=Cost(per_pixel=16, per_source=24, seconds=0.5),
+        cost=Cost(per_pixel=60, per_source=70, seconds=0.5),
     )
     levels: int = option(4, "number of detail levels", at_least=1)
 
