@@ -86,7 +86,7 @@ class GradientDomain:
             "wins; 0 = edges come from the leading source alone, which keeps more of a lesion's contrast and loses "
             "edges of the others. Volumes are fused as volumes, axes alike whatever their spacing."
         ),
-        cost=Cost(per_pixel=12, per_source=8, seconds=1),
+        cost=Cost(fixed=60, per_pixel=8, per_source=8, seconds=1),
     )
     power: float = option(4.5, "how decidedly one source leads in a region", at_least=0)
     edges: float = option(1.5, "how decidedly the stronger edge wins", at_least=0)
