@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
+from tests.io.makers import dicom_slice
+from trifuse import io
 from trifuse.bench import cache_keys, cases, recipe, report, run, summary, tables
 from trifuse.core import files
 from trifuse.core.errors import InputError, OptionError
@@ -288,7 +290,7 @@ def test_shared_sources_change_no_picture(study: Path, tmp_path: Path) -> None:
     }
     small = make(cases=chosen, methods=[rows], scales=[2], metrics=["mse"], truth="mean", seed=3)
     case = cases.find(small.cases, study)[0]
-    halves = [cases.smaller(image, 2) for image in cases.sources(case)]
+    halves = [cases.smaller(image, 2) for image in cases.sources(case, small.cases)]
     assert not any(row["error"] for row in run.run(small, study, tmp_path))
     for entry in small.methods:
         settings = {"upsampler": entry.run.upsampler, "upsample": entry.run.upsample}
@@ -398,3 +400,41 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
     for entry in loaded.methods:
         if entry.method:
             assert methods.get(entry.method).card.name == entry.method
+
+
+def scans(folder: Path, **other: object) -> Path:
+    """A CT and an MR of one patient in one flat export each, the MR with two series."""
+    rng = np.random.default_rng(1)
+    for kind, number in (("ct", 1), ("mr", 2), ("mr", 3)):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        values = rng.integers(0, 900, (20, 24)).astype(np.int16)
+        changes = other if kind == "mr" else {}
+        made = dicom_slice(values, series=f"1.2.{number}", SeriesNumber=number, Modality=kind.upper(), **changes)
+        made.save_as(folder / kind / f"{number}.dcm", enforce_file_format=True)
+    (folder / "table.csv").write_text("case,patient,ct,mr,mr_series\nc1,p1,ct,mr,3\n")
+    return folder
+
+
+def test_sources_are_chosen_as_everywhere(tmp_path: Path) -> None:
+    data = scans(tmp_path / "data")
+    by_table = make(cases={"table": "table.csv", "columns": ["ct", "mr"]})
+    (case,) = cases.find(by_table.cases, data)
+    third = io.read(data / "mr" / "3.dcm")
+    assert np.array_equal(cases.sources(case, by_table.cases)[1].native(), third.native())
+    listed = make(cases={"listed": {"c1": ["ct", "mr"]}, "series": ["2:3"]})
+    assert listed.digest(listed.methods[0]) != by_table.digest(by_table.methods[0])
+    (case,) = cases.find(listed.cases, data)
+    assert np.array_equal(cases.sources(case, listed.cases)[1].native(), third.native())
+    without = make(cases={"listed": {"c1": ["ct", "mr"]}})
+    with pytest.raises(InputError, match="several DICOM series"):
+        cases.sources(case, without.cases)
+
+
+def test_a_case_of_two_patients_is_refused(tmp_path: Path) -> None:
+    data = scans(tmp_path / "data", PatientID="somebody else")
+    small = make(cases={"table": "table.csv", "columns": ["ct", "mr"]}, metrics=["sd"], scales=[1, 2])
+    errors = {row["error"] for row in run.run(small, data, tmp_path / "out")}
+    assert len(errors) == 1
+    assert "is of another patient" in errors.pop()
+    allowed = small.model_copy(update={"cases": small.cases.model_copy(update={"different_patients": True})})
+    assert not any(row["error"] for row in run.run(allowed, data, tmp_path / "out"))

@@ -91,3 +91,23 @@ def test_an_image_without_place_is_registered_or_refused() -> None:
     for register in ("none", "resample"):
         with pytest.raises(GridError, match="source 2 does not say where it lies"):
             fuse([volume, lost], "mean", register=register)
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "same"),
+    [
+        (("1", "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce", ""), ("1", "YAMADA^TAROU", ""), True),
+        (("1", "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce", ""), ("1", "=\u5c71\u7530^\u592a\u90ce", ""), True),
+        (("1", "Yamada^Tarou=\u5c71\u7530", ""), ("1", "Yamada^Tarou=\u7530\u4e2d", ""), False),
+        (("1", "", "1970-01-02"), ("1", "", "19700102"), True),
+        (("1", "", "1970.01.02"), ("1", "", "19700103"), False),
+        (("1", "Doe^Jane^^^", ""), ("1", "doe, jane", ""), True),
+        (("1", "Doe^Jane", ""), ("2", "Doe^Jane", ""), False),
+    ],
+)
+def test_one_patient_is_written_in_many_ways(mine: tuple[str, str, str], its: tuple[str, str, str], same: bool) -> None:
+    if same:
+        check_one_patient([Lineage(mine), Lineage(its)])
+        return
+    with pytest.raises(InputError, match="source 2 is of another patient than source 1"):
+        check_one_patient([Lineage(mine), Lineage(its)])

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 import trifuse
-from trifuse import Run, methods, metrics, upsamplers
+from trifuse import Run, io, methods, metrics, upsamplers
+from trifuse.cli.app import main
+from trifuse.cli.border import told
 from trifuse.core.errors import InputError, OptionError, PluginError, PluginWarning
+from trifuse.core.image import Image
 from trifuse.core.registry import Registry, hint
 from trifuse.io import formats
 
@@ -163,3 +170,48 @@ def test_names_that_do_not_exist_get_the_nearest() -> None:
     with pytest.raises(OptionError, match="did you mean 'bitonicx'"):
         methods.get("bitonix")
     assert hint("zzz", ["a", "b"]) == "there are: a, b"
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_command_line_names_a_plugin_that_throws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    darkest = methods.get("darkest")
+    for name in "ab":
+        io.write(Image(np.full((1, 8, 9), 0.5, np.float32)), tmp_path / f"{name}.png")
+    monkeypatch.setattr(sys.modules[darkest.__module__], "torch", None)
+    command = ["fuse", str(tmp_path / "a.png"), str(tmp_path / "b.png"), "-o", str(tmp_path / "c.png"), "-m", "darkest"]
+    code, said = ran(command)
+    assert code == 2
+    assert said.startswith("trifuse: plugin trifuse-example 1.0 failed in trifuse_example.darkest (AttributeError: ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "c.png").exists()
+    monkeypatch.setenv("TRIFUSE_TRACEBACK", "1")
+    assert "in fuse" in ran(command)[1]
+
+
+def test_the_border_tells_the_machine_and_libraries_from_our_bugs() -> None:
+    assert told(ZeroDivisionError("ours")) is None
+    assert "no space is left on the device" in str(told(OSError(errno.ENOSPC, "full", "out.nii")))
+    assert "not enough memory" in str(told(MemoryError()))
+    frame = "import json\ndef read(text):\n    json.loads(text)\n"
+    room: dict[str, object] = {"__name__": "trifuse.io.nowhere"}
+    exec(frame, room)
+    try:
+        room["read"]("{")  # type: ignore[operator]
+    except ValueError as error:
+        assert "a file cannot be read by json (JSONDecodeError" in str(told(error))
+    room["__name__"] = "trifuse.methods.nowhere"
+    try:
+        room["read"]("{")  # type: ignore[operator]
+    except ValueError as error:
+        assert told(error) is None
+
+
+def ran(arguments: list[str]) -> tuple[int, str]:
+    """Exit code of a command, and what it said on stderr."""
+    said = StringIO()
+    with patch.object(sys, "argv", ["trifuse", *arguments]), redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0), said.getvalue()
+    return 0, said.getvalue()

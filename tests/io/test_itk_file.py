@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ import SimpleITK
 
 from tests.io.makers import STEPS, VOLUME, sample
 from trifuse import io
-from trifuse.core.errors import InputError
-from trifuse.core.image import Modality
+from trifuse.core.errors import InputError, OptionError
+from trifuse.core.image import Image, Modality
 
 
 def held(values: np.ndarray, *, vector: bool) -> SimpleITK.Image:
@@ -83,3 +84,18 @@ def test_metaimage_says_what_made_it(tmp_path: Path) -> None:
     path, _ = sample("metaimage", tmp_path)
     path.write_bytes(path.read_bytes().replace(b"NDims = 3\n", b"NDims = 3\nModality = MET_MOD_CT\n"))
     assert io.read(path).modality is Modality.CT
+
+
+def test_values_packed_in_another_way_are_named(tmp_path: Path) -> None:
+    header = "NRRD0004\ntype: short\ndimension: 2\nsizes: 4 5\nendian: little\nencoding: bzip2\n\n"
+    (tmp_path / "a.nrrd").write_bytes(header.encode() + bz2.compress(bytes(40)))
+    with pytest.raises(InputError, match="packed as bzip2, which is not read here; save it as gzip or raw"):
+        io.read(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize(("name", "instead"), [("a.mhd", ".mha"), ("a.nhdr", ".nrrd")])
+def test_headers_without_their_values_are_not_written(tmp_path: Path, name: str, instead: str) -> None:
+    image = Image(np.zeros((1, 4, 5, 6), np.float32))
+    with pytest.raises(OptionError, match=f"values in a second file, .* write {instead}, which holds both"):
+        io.write(image, tmp_path / name)
+    assert not list(tmp_path.iterdir())

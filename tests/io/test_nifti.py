@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import time
 from pathlib import Path
 
@@ -220,3 +221,24 @@ def test_an_identity_with_a_code_is_a_place(tmp_path: Path) -> None:
     assert has_geometry(here)
     assert not has_geometry(Image.of(np.asarray(VOLUME, np.uint8)))
     assert placed_over(there, here) == (there, "")
+
+
+def test_voxels_of_another_size_than_the_sform_makes_are_noted(tmp_path: Path) -> None:
+    made = nib.Nifti1Image(np.zeros((4, 5, 6), np.float32) + np.arange(6, dtype=np.float32), np.diag([2.0, 2, 2, 1]))
+    made.set_qform(None, 0)
+    nib.save(made, tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    assert not any("voxels of" in note for note in io.read(tmp_path / "a.nii").notes)
+    struct.pack_into("<3f", content, 80, 1, 1, 1)
+    (tmp_path / "a.nii").write_bytes(content)
+    image = io.read(tmp_path / "a.nii")
+    assert image.spacing == (2, 2, 2)
+    assert any("voxels of 1 x 1 x 1 mm, its sform makes them 2 x 2 x 2 mm" in note for note in image.notes)
+
+
+def test_a_field_of_vectors_is_no_image(tmp_path: Path) -> None:
+    made = nib.Nifti1Image(np.random.default_rng(0).random((4, 5, 6, 1, 3), np.float32), np.eye(4))
+    made.header.set_intent("vector")
+    nib.save(made, tmp_path / "warp.nii.gz")
+    with pytest.raises(InputError, match="3 components of a vector at every voxel"):
+        io.read(tmp_path / "warp.nii.gz", frame=0)

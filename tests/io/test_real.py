@@ -87,9 +87,14 @@ def test_series_name_their_frame_of_reference(data: Path) -> None:
     assert frames[0] == frames[1] == frames[2] != io.read(data / "dicom" / "sts-001" / "t1").frame_of_reference
 
 
-def test_gantry_tilt_is_refused(data: Path) -> None:
-    with pytest.raises(InputError, match=r"18\.5 degrees"):
+def test_a_tilted_head_with_uneven_slices(data: Path) -> None:
+    with pytest.raises(InputError, match=r"--allow-gaps"):
         io.read(data / "dicom" / "ge-ct-head")
+    upright = io.read(data / "dicom" / "ge-ct-head", allow_gaps=True)
+    assert any("18.5 degrees" in note for note in upright.notes)
+    assert any("uneven slices" in note for note in upright.notes)
+    axes = upright.affine[:3, :3] / np.linalg.norm(upright.affine[:3, :3], axis=0)
+    assert np.allclose(axes.T @ axes, np.eye(3), atol=1e-5)
     one = io.read(data / "dicom" / "ge-ct-head" / "13.dcm")
     assert one.native().dtype == np.int16
     assert one.window == (-15, 84)

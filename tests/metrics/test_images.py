@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import trifuse
-from trifuse.core.errors import GridError, OptionError
+from trifuse.core.errors import GridError, InputError, OptionError
 from trifuse.core.image import Image, scaled_affine
+from trifuse.core.lineage import Lineage
 from trifuse.core.resize import pillow
 from trifuse.metrics import get
 from trifuse.metrics.pixels import MetricWarning
@@ -118,3 +119,14 @@ def test_16_bit_images_of_one_scanner_are_on_one_scale() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", MetricWarning)
         trifuse.evaluate(whole, [b], metrics=["mae"])
+
+
+def test_images_of_different_patients_are_not_measured_against_each_other() -> None:
+    fused, source, reference = (picture(x) for x in LEVELS)
+    mine, other = Lineage(("A1", "", "")), Lineage(("B2", "", ""))
+    source, reference = replace(source, lineage=mine), replace(reference, lineage=other)
+    with pytest.raises(InputError, match="the reference is of another patient than source 1") as caught:
+        trifuse.evaluate(fused, [source], reference, metrics="mse")
+    assert "B2" not in str(caught.value)
+    assert "mse" in trifuse.evaluate(fused, [source], reference, metrics="mse", different_patients=True)
+    assert "mse" in trifuse.evaluate(fused, [source], replace(reference, lineage=mine), metrics="mse")

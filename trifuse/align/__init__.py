@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 from trifuse.align.grid import differences, grid_table, placed_over, same_grid
-from trifuse.align.trust import trusted
+from trifuse.align.trust import leaders, trusted
 from trifuse.core.choices import Registration
 from trifuse.core.errors import GridError, OptionError
 from trifuse.core.image import Image
@@ -50,7 +50,8 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
     """All images on the grid of `images[reference]`.
 
     "resample" moves nothing: it puts every image onto the grid where its affine says it lies. "auto" trusts headers
-    that name one frame of reference, unless a rigid registration is convincing, and registers others rigidly. With a
+    that name one frame of reference, unless a rigid registration is convincing, and registers others rigidly; a PET or
+    SPECT follows the CT or MR of its own frame of reference (see `trifuse.align.trust.leaders`). With a
     registration every other image is registered, also where the grids agree, since equal grids do not make equal
     positions. It starts from where the affines place the images; images without geometry (plain pictures and arrays) of
     another size are first stretched over the reference's field of view. A movement that the pictures do not support
@@ -80,25 +81,34 @@ def align(images: Sequence[Image], *, reference: int = 0, register: Registration
             "or --register auto, which trusts headers of one frame of reference"
         )
         raise GridError(message, grid_table(images, reference))
-    from trifuse.align.registration import by_trust, registered
+    return _onto(grid, images, reference, register)
 
-    aligned: list[Image] = []
-    notes: list[str] = []
-    fits: list[Fit] = []
-    for number, image in enumerate(images, start=1):
+
+def _onto(grid: Image, images: Sequence[Image], reference: int, register: Registration) -> Aligned:
+    """The images on the grid of the reference; those that others follow go first."""
+    from trifuse.align.auto import by_trust
+    from trifuse.align.registration import Registered, carried, registered
+
+    led = leaders(images, reference) if register == "auto" else {}
+    done: dict[int, Registered] = {}
+    notes: dict[int, list[str]] = {}
+    for index in sorted(range(len(images)), key=lambda index: index in led):
+        image, number = images[index], index + 1
         if image is grid or (register == "resample" and same_grid(image, grid)):
-            aligned.append(image)
             continue
         placed, remark = placed_over(image, grid)
-        label = f"registering source {number}"
-        if register == "auto":
+        label, why = f"registering source {number}", ""
+        if index in led and done[led[index]].information is not None:
+            result = carried(placed, grid, done[led[index]])
+            why = f"shares its frame of reference with source {led[index] + 1}, with which it was moved"
+        elif register == "auto":
             result, why = by_trust(placed, grid, label)
-            notes.append(f"source {number} {why}")
         else:
             result = registered(placed, grid, register, label=label)
             if register != "resample" and "frame of reference" in trusted(image, grid):
-                notes.append(f"source {number} {trusted(image, grid)} by --register auto")
-        aligned.append(result.image)
-        fits.append(Fit(result.overlap, result.displacement[0], result.doubtful))
-        notes.extend(f"source {number} {text}" for text in (remark, *result.notes()) if text)
-    return Aligned(aligned, notes, tuple(fits))
+                why = f"{trusted(image, grid)} by --register auto"
+        done[index] = result
+        notes[index] = [f"source {number} {text}" for text in (why, remark, *result.notes()) if text]
+    fits = [Fit(fit.overlap, fit.displacement[0], fit.doubtful) for _, fit in sorted(done.items())]
+    told = [text for _, texts in sorted(notes.items()) for text in texts]
+    return Aligned([done[k].image if k in done else image for k, image in enumerate(images)], told, tuple(fits))

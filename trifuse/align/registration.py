@@ -27,7 +27,6 @@ from trifuse.align.grid import Matrix, grid_table, lps
 from trifuse.align.itk import resampled
 from trifuse.align.similarity import Pair, Picture, by_conjugate_gradients, itk_pair, mutual_information, region_of
 from trifuse.align.support import UNDOUBTED_MM, disagreement, is_supported
-from trifuse.align.trust import trusted, untrusted
 from trifuse.core.choices import Registration
 from trifuse.core.colour import LUMA
 from trifuse.core.errors import GridError, RegistrationWarning
@@ -49,9 +48,6 @@ KEPT_OVERLAP = 0.7
 
 LARGEST_TILT = 10.0
 """Degrees between two slices up to which they are taken for one plane."""
-
-CONVINCING = 1.5
-"""Factor by which registration must explain more than a trusted header to be preferred to it."""
 
 STAGES: dict[str, list[tuple[str, int]]] = {
     "rigid": [("rigid", 4), ("rigid", 2), ("rigid", 1)],
@@ -78,6 +74,7 @@ class Registered:
             reference's tissue and agrees with it there, as a PET does of which the reference shows a part.
         move: reference points `(n, 3)` in RAS mm -> the same anatomy in the image as it came, RAS mm.
         displacement: mean and largest distance in mm that tissue was moved by.
+        transform: the same as `move`, from the space of registration to itself.
         remarks: what else a careful user should know.
     """
 
@@ -88,6 +85,7 @@ class Registered:
     doubtful: bool
     move: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     displacement: tuple[float, float]
+    transform: sitk.Transform
     remarks: tuple[str, ...] = ()
 
     def notes(self) -> list[str]:
@@ -115,20 +113,15 @@ def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label
     Raises:
         GridError: if a 2D image lies in another plane than the grid, or the two have nothing in common.
     """
-    world = _world(grid)
-    fixed, offset = _picture(grid, world, grid)
-    moving, offset = _picture(image, world, grid)
-    remarks = [f"lies {abs(offset):.1f} mm beside the reference's plane, which is ignored"] if abs(offset) > 0.5 else []
-    idle = _cannot(fixed, moving)
-    pair = Pair(fixed, moving)
-    start = sitk.Transform(fixed.dims, sitk.sitkIdentity)
-    if idle or kind == "resample":
-        transform, information = start, None
-        remarks += [idle] if idle and kind != "resample" else []
+    two = _Two.of(image, grid)
+    remarks = list(two.remarks)
+    if two.idle or kind == "resample":
+        transform, information = two.identity, None
+        remarks += [two.idle] if two.idle and kind != "resample" else []
     else:
         try:
             with _one_thread():
-                transform, information, more = _optimised(pair, kind, label)
+                transform, information, more = _optimised(two.pair, kind, label)
         except RuntimeError as error:
             raise GridError(
                 f"{image.origin}: cannot be registered with the reference, the two have too little in common; "
@@ -136,31 +129,88 @@ def registered(image: Image, grid: Image, kind: Registration = "rigid", *, label
                 grid_table([grid, image], 0),
             ) from error
         remarks.extend(more)
+    return _result(two, kind, transform, information, remarks)
+
+
+def carried(image: Image, grid: Image, leader: Registered) -> Registered:
+    """An image of the frame of reference of another one, where the registration of that one takes it."""
+    two = _Two.of(image, grid)
+    information = two.pair.information(two.identity, leader.transform)
+    return _result(two, leader.kind, leader.transform, (information[0], information[1]), two.remarks)
+
+
+def promising(image: Image, grid: Image, gain: float) -> bool:
+    """Whether a first, coarse look finds a place more than a millimetre away that explains `gain` times as much."""
+    two = _Two.of(image, grid)
+    if two.idle:
+        return False
+    try:
+        with _one_thread():
+            start, _ = _start(two.pair)
+            found = _descended(two.pair, start, STAGES["rigid"][0][1])
+    except RuntimeError:
+        return False
+    before, after = two.pair.information(two.identity, found)
+    return bool(after > gain * before and two.pair.displacement(found)[0] > UNDOUBTED_MM)
+
+
+@dataclass(frozen=True, eq=False)
+class _Two:
+    """An image and a grid, ready to be compared.
+
+    Attributes:
+        image, grid: as they came.
+        world: RAS mm -> the space of registration.
+        fixed, moving: the pictures of grid and image there, and the `pair` of them.
+        idle: why there is nothing to optimise, or an empty text.
+        remarks: what was ignored.
+    """
+
+    image: Image
+    grid: Image
+    world: Matrix
+    fixed: Picture
+    moving: Picture
+    pair: Pair
+    idle: str
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, image: Image, grid: Image) -> _Two:
+        world = _world(grid)
+        fixed, _ = _picture(grid, world, grid)
+        moving, offset = _picture(image, world, grid)
+        beside = f"lies {abs(offset):.1f} mm beside the reference's plane, which is ignored"
+        remarks = (beside,) if abs(offset) > 0.5 else ()
+        return cls(image, grid, world, fixed, moving, Pair(fixed, moving), _cannot(fixed, moving), remarks)
+
+    @property
+    def identity(self) -> sitk.Transform:
+        """Where the headers place the image."""
+        return sitk.Transform(self.fixed.dims, sitk.sitkIdentity)
+
+
+def _result(
+    two: _Two,
+    kind: Registration,
+    transform: sitk.Transform,
+    information: tuple[float, float] | None,
+    remarks: Sequence[str],
+) -> Registered:
     result = Registered(
-        image=resampled(image, grid, transform, moving.matrix, fixed.matrix),
+        image=resampled(two.image, two.grid, transform, two.moving.matrix, two.fixed.matrix),
         kind=kind,
         information=information,
-        overlap=pair.overlap(transform),
-        doubtful=_doubtful(pair, transform),
-        move=lambda points: _moved(points, transform, world),
-        displacement=pair.displacement(transform),
+        overlap=two.pair.overlap(transform),
+        doubtful=_doubtful(two.pair, transform),
+        move=lambda points: _moved(points, transform, two.world),
+        displacement=two.pair.displacement(transform),
+        transform=transform,
         remarks=tuple(remarks),
     )
     if result.doubtful:
-        warnings.warn(f"{image.origin} {result.notes()[-1]}", RegistrationWarning, stacklevel=3)
+        warnings.warn(f"{two.image.origin} {result.notes()[-1]}", RegistrationWarning, stacklevel=4)
     return result
-
-
-def by_trust(image: Image, grid: Image, label: str) -> tuple[Registered, str]:
-    """An image where a trusted header or a registration puts it, and why, in words to be read after "source N "."""
-    why = trusted(image, grid)
-    found = registered(image, grid, "rigid", label=label)
-    if not why:
-        return found, untrusted(image)
-    before, after = found.information or (0.0, 0.0)
-    if after > CONVINCING * before and found.displacement[0] > UNDOUBTED_MM:
-        return found, f"{why.partition(':')[0]}, but was registered: that explains {after / before:.1f} times as much"
-    return registered(image, grid, "resample"), why
 
 
 def _doubtful(pair: Pair, transform: sitk.Transform) -> bool:

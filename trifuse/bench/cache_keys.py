@@ -26,6 +26,7 @@ def of_case(case: Case) -> str:
     parts = [
         case.name,
         case.patient,
+        *(text for own in case.chosen for text in own.items()),
         *(files.digest(path) for path in (*case.paths, *([case.mask] if case.mask else []))),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

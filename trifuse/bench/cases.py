@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -12,23 +13,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from trifuse import io
 from trifuse.bench.recipe import Cases
 from trifuse.core import resize
 from trifuse.core.colour import LUMA
 from trifuse.core.errors import InputError, OptionError, brief
 from trifuse.core.files import read_text
 from trifuse.core.image import Image, scaled_affine
+from trifuse.core.lineage import check_one_patient
+from trifuse.io.many import Choices
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case: its name, patient, the paths of its sources, and that of its lesion's mask if it has one."""
+    """One case.
+
+    Attributes:
+        name, patient: as tables show them.
+        paths: of its sources.
+        mask: path of its lesion's mask, if it has one.
+        names: of its sources: columns, or their numbers.
+        chosen: for each source "series" and "frame", where the table says which of several it is.
+    """
 
     name: str
     patient: str
     paths: tuple[Path, ...]
     mask: Path | None = None
+    names: tuple[str, ...] = ()
+    chosen: tuple[Mapping[str, str], ...] = ()
 
 
 def find(cases: Cases, data: Path) -> list[Case]:
@@ -77,7 +89,11 @@ def _case(row: dict[str, str], cases: Cases, data: Path) -> Case:
     name = "_".join(row[column] for column in cases.case).replace("/", "-")
     patient = row[cases.patient] if cases.patient else name
     paths = tuple(data / row[column] for column in cases.columns)
-    return Case(name, patient, paths, _mask(row, cases, data))
+    chosen = tuple(
+        {end: row[f"{column}_{end}"] for end in ("series", "frame") if row.get(f"{column}_{end}")}
+        for column in cases.columns
+    )
+    return Case(name, patient, paths, _mask(row, cases, data), tuple(cases.columns), chosen)
 
 
 def published(data: Path, pattern: str, case: Case, scale: int) -> Path:
@@ -95,9 +111,19 @@ def _mask(row: dict[str, str], cases: Cases, data: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def sources(case: Case, prepare: str = "none") -> list[Image]:
-    """Reads the sources of a case."""
-    return [prepared(io.read(path), prepare) for path in case.paths]
+def sources(case: Case, cases: Cases) -> list[Image]:
+    """Reads the sources of a case.
+
+    Raises:
+        InputError: if one cannot be read, or they are of different patients by their headers.
+    """
+    names = case.names or tuple(str(number) for number, _ in enumerate(case.paths, start=1))
+    chosen = case.chosen or tuple({} for _ in case.paths)
+    choices = Choices(tuple(cases.series), tuple(cases.frames), cases.allow_gaps)
+    read = [choices.read(path, name, names, own) for path, name, own in zip(case.paths, names, chosen, strict=True)]
+    if not cases.different_patients:
+        check_one_patient([image.lineage for image in read])
+    return [prepared(image, cases.prepare) for image in read]
 
 
 def prepared(image: Image, prepare: str) -> Image:

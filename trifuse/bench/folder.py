@@ -16,6 +16,23 @@ from trifuse.metrics.images import evaluate
 
 
 @dataclass(frozen=True)
+class Measuring:
+    """How pictures are measured; see `trifuse.evaluate`.
+
+    Attributes:
+        metrics: a preset or names.
+        colour: "luma" or "rgb".
+        windows: of the sources, see `trifuse.core.window.shown`.
+        different_patients: whether headers may name different ones.
+    """
+
+    metrics: str | Sequence[str] = "core"
+    colour: str = "luma"
+    windows: tuple[str, ...] = ()
+    different_patients: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
     """One fused picture with what it is compared to."""
 
@@ -23,9 +40,7 @@ class Job:
     fused: Path
     sources: tuple[Path, ...]
     reference: Path | None
-    metrics: str | tuple[str, ...]
-    colour: str
-    windows: tuple[str, ...] = ()
+    how: Measuring
     mask: Path | None = None
 
 
@@ -33,12 +48,10 @@ def evaluate_folder(
     fused: Path,
     sources: Sequence[Path],
     reference: Path | None = None,
-    metrics: str | Sequence[str] = "core",
+    how: Measuring = Measuring(),
     *,
-    colour: str = "luma",
     mask: Path | None = None,
     workers: int = 1,
-    windows: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """One row per fused picture: `case`, its scores, or `error` where it could not be measured.
 
@@ -46,10 +59,9 @@ def evaluate_folder(
         fused: folder of fused pictures.
         sources: folders of sources, one per modality, whose files bear the same names.
         reference: folder of ground truths, likewise.
-        metrics, colour: see `trifuse.evaluate`.
+        how: metrics and options.
         mask: folder of masks, likewise.
         workers: processes.
-        windows: of the sources, see `trifuse.core.window.shown`.
 
     Raises:
         InputError: if a folder is missing or holds no image, or a fused picture has no partner in another folder.
@@ -63,18 +75,8 @@ def evaluate_folder(
         missing = sorted(set(pictures) - set(found))
         if missing:
             raise InputError(f"{folder}: no partner for {missing[0]} ({len(missing)} missing); name the files alike")
-    chosen = metrics if isinstance(metrics, str) else tuple(metrics)
     jobs = [
-        Job(
-            name,
-            path,
-            tuple(found[name] for found in partners),
-            truths.get(name),
-            chosen,
-            colour,
-            tuple(windows),
-            masks.get(name),
-        )
+        Job(name, path, tuple(found[name] for found in partners), truths.get(name), how, masks.get(name))
         for name, path in sorted(pictures.items())
     ]
     return engines.each(measure, jobs, Local(workers), "pictures")
@@ -83,8 +85,17 @@ def evaluate_folder(
 def measure(job: Job) -> dict[str, Any]:
     """Scores of one picture, or its error."""
     try:
-        sources = read_all(job.sources, windows=job.windows)
-        scores = evaluate(job.fused, sources, job.reference, job.metrics, colour=job.colour, mask=job.mask)
+        how = job.how
+        sources = read_all(job.sources, windows=how.windows)
+        scores = evaluate(
+            job.fused,
+            sources,
+            job.reference,
+            how.metrics,
+            colour=how.colour,
+            mask=job.mask,
+            different_patients=how.different_patients,
+        )
     except TrifuseError as error:
         return {"case": job.name, "error": str(error)}
     return {"case": job.name, **scores}

@@ -81,6 +81,11 @@ class Cases(BaseModel):
         where: column -> allowed values.
         limit: at most this many cases, spread evenly over the table.
         listed: case -> paths of its sources, instead of a table.
+        series, frames: which DICOM series and which frame of sources that hold several, as `--series` and `--frame`
+            have it elsewhere: "2:5", or "pet:5" for the source of column `pet`; columns `pet_series` and `pet_frame`
+            of the table choose for a single case, and go first.
+        allow_gaps: whether DICOM slices at uneven distances are resampled onto even ones.
+        different_patients: whether the headers of a case may name different patients, which is refused otherwise.
         prepare: "minmax576" brings every source and picture to grey 576 x 576, stretched to 0..255, as the
             published DDFM-PALM table did.
     """
@@ -95,6 +100,10 @@ class Cases(BaseModel):
     where: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(default=None, ge=1)
     listed: dict[str, list[str]] = Field(default_factory=dict)
+    series: list[str] = Field(default_factory=list)
+    frames: list[str] = Field(default_factory=list)
+    allow_gaps: bool = False
+    different_patients: bool = False
     prepare: Literal["none", "minmax576"] = "none"
 
     @model_validator(mode="after")
@@ -104,6 +113,16 @@ class Cases(BaseModel):
         if self.table and len(self.columns) < 2:
             raise ValueError("columns must name two or more columns of the table")
         return self
+
+    @property
+    def choice(self) -> dict[str, list[str] | bool]:
+        """What is chosen of all cases alike, as far as anything is."""
+        fields: dict[str, list[str] | bool] = {
+            "series": self.series,
+            "frames": self.frames,
+            "allow_gaps": self.allow_gaps,
+        }
+        return {name: value for name, value in fields.items() if value}
 
 
 class Recipe(BaseModel):
@@ -153,6 +172,7 @@ class Recipe(BaseModel):
         what = {
             "entry": entry.model_dump(),
             "cases": self.cases.prepare,
+            **self.cases.choice,
             "metrics": self.metrics,
             "truth": self.truth,
             "seed": self.seed,

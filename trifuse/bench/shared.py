@@ -53,7 +53,7 @@ class Study:
 
     def __init__(self, case: Case, recipe: Recipe, data: Path) -> None:
         self.case, self.recipe, self.data = case, recipe, data
-        self.full = bench_cases.sources(case, recipe.cases.prepare)
+        self.full = bench_cases.sources(case, recipe.cases)
 
     def notes(self, fused: Image) -> list[str]:
         """What is to be said of the values of the sources, and of what a row made of them."""
@@ -64,7 +64,8 @@ class Study:
         """The ground truth, or None if the recipe has none."""
         if self.recipe.truth is None:
             return None
-        return fuse(self.full, self.recipe.truth, run=AS_PUBLISHED.changed(seed=self.recipe.seed)).image
+        how = AS_PUBLISHED.changed(seed=self.recipe.seed, different_patients=True)
+        return fuse(self.full, self.recipe.truth, run=how).image
 
     @cached_property
     def _evaluator(self) -> Evaluator:
@@ -137,7 +138,8 @@ class Magnification:
         """The picture of a row and its seconds, those of upsampling its sources included."""
         if entry.pictures is not None:
             return self._published(entry.pictures), 0.0
-        how = entry.run.changed(scale=self.scale, seed=self.study.recipe.seed)
+        # Patients were compared when the sources were read.
+        how = entry.run.changed(scale=self.scale, seed=self.study.recipe.seed, different_patients=True)
         before = self.scale not in get(str(entry.method)).card.scales and how.upsample == "before"
         sources, seconds = self._enlarged(how) if before else Timed(self._small, 0.0)
         clock = time.perf_counter()

@@ -98,7 +98,8 @@ def main() -> None:
     """Runs a command and ends with its exit code.
 
     A `TrifuseError` becomes one message on stderr and code 2, Ctrl-C and SIGTERM a word on what is done and codes 130
-    and 143, anything else a traceback and code 1.
+    and 143. What a plugin, a library or the machine throws becomes one line and code 2 (see `trifuse.cli.border`),
+    anything else a traceback and code 1.
     """
     from trifuse.core.errors import ChoiceError, Stopped, TrifuseError, visible
 
@@ -120,6 +121,14 @@ def main() -> None:
     except Stopped as stopped:
         print(visible(f"trifuse: {stopped}"), file=sys.stderr)
         sys.exit(stopped.code)
+    except Exception as error:
+        from trifuse.cli.border import told
+
+        line = told(error)
+        if line is None:
+            raise
+        print(f"trifuse: {line}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

@@ -55,6 +55,10 @@ Channels = Annotated[
         help="Channels of colour files (of source N) that are modalities: each is a source of its own.",
     ),
 ]
+DifferentPatients = Annotated[
+    bool,
+    typer.Option("--different-patients", help="Take images whose headers name different patients, which is refused."),
+]
 Windows = Annotated[
     list[str] | None,
     typer.Option("--window", metavar="N=RANGE", help=f"{SETTINGS['window'].help}."),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from trifuse.cli.common import (
     AllowGaps,
     Channels,
+    DifferentPatients,
     Frames,
     Json,
     SeriesChoice,
@@ -20,6 +21,9 @@ from trifuse.cli.common import (
     say,
     table,
 )
+
+if TYPE_CHECKING:
+    from trifuse.bench.folder import Measuring
 
 
 def evaluate(
@@ -56,6 +60,7 @@ def evaluate(
     channels: Channels = None,
     units: Units = "native",
     window: Windows = None,
+    different_patients: DifferentPatients = False,
     json: Json = False,
 ) -> None:
     """Measure a fused image against its sources, a ground truth, or both; or a whole folder of them.
@@ -75,6 +80,7 @@ def evaluate(
 
       trifuse evaluate results/ -s mri/ -s pet/ --metrics core --workers 4 --json
     """
+    from trifuse.bench.folder import Measuring
     from trifuse.core.errors import InputError, OptionError, one_line
     from trifuse.metrics.presets import PRESETS
 
@@ -91,7 +97,8 @@ def evaluate(
             )
     chosen = bool(frame or series or channels)
     if fused.is_dir() and all(path.is_dir() for path in source or []) and not chosen:
-        _folder(fused, source or [], reference, mask, names, colour, workers, window or [], json)
+        how = Measuring(names, colour, tuple(window or ()), different_patients)
+        _folder(fused, source or [], reference, mask, how, workers, json)
         return
     from trifuse.io.many import read_all
     from trifuse.metrics.images import evaluate as measure
@@ -105,7 +112,15 @@ def evaluate(
         windows=window or (),
         channels=channels or (),
     )
-    scores = measure(fused, sources=read, reference=reference, metrics=names, colour=colour, mask=mask)
+    scores = measure(
+        fused,
+        sources=read,
+        reference=reference,
+        metrics=names,
+        colour=colour,
+        mask=mask,
+        different_patients=different_patients,
+    )
     if json:
         answer(scores)
     else:
@@ -125,18 +140,14 @@ def _folder(
     sources: list[Path],
     reference: Path | None,
     mask: Path | None,
-    metrics: str | list[str],
-    colour: str,
+    how: Measuring,
     workers: int,
-    windows: list[str],
     json: bool,
 ) -> None:
     from trifuse.bench.folder import evaluate_folder
 
     with progress(quiet=json):
-        rows = evaluate_folder(
-            fused, sources, reference, metrics, colour=colour, mask=mask, workers=workers, windows=windows
-        )
+        rows = evaluate_folder(fused, sources, reference, how, mask=mask, workers=workers)
     done = [row for row in rows if "error" not in row]
     failed = [row for row in rows if "error" in row]
     if json:

@@ -158,6 +158,12 @@ def for_name(path: Path) -> Format:
         return max(fitting, key=lambda pair: pair[0])[1]
     if not path.suffix:
         return of_folder()
+    for found in every():
+        if found.write is not None and name.endswith(found.also or "\0"):
+            raise OptionError(
+                f"{one_line(path)}: is a {found.title} header with its values in a second file, which is read and not "
+                f"written: one of the two gets lost; write {found.suffixes[0]}, which holds both"
+            )
     known = ", ".join(dict.fromkeys(suffix for suffix, _ in written if suffix))
     raise OptionError(f"{one_line(path)}: no format is written for this name; choose one of {known}")
 

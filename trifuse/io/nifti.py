@@ -27,6 +27,9 @@ _MARK = b"trifuse"
 _ATLASES = {3: "1.2.840.10008.1.4.1.1", 4: "1.2.840.10008.1.4.1.15"}
 """Standard spaces by form code of the header (Talairach, MNI 152), as the DICOM UIDs of their frames of reference."""
 
+_VECTORS = (1005, 1006, 1007)
+"""Intent codes of symmetric matrices, displacements and vectors."""
+
 _BLOCK = 2**20
 
 _RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
@@ -68,6 +71,11 @@ def from_nibabel(loaded: Any, request: Request) -> Image:
         shape = shape[:-1]
     if len(shape) < 2:
         raise InputError(f"{request.origin}: an image of shape {shape} has no rows and columns; give 2D or 3D data")
+    if len(shape) > 4 and _intent(loaded) in _VECTORS:
+        raise InputError(
+            f"{request.origin}: holds {shape[4]} components of a vector at every voxel (a deformation?), which are no "
+            "image; give the image"
+        )
     number_type = loaded.get_data_dtype()
     colours = len(number_type.names or ()) or 1
     stored = number_type.itemsize / colours
@@ -107,6 +115,10 @@ def _is_scaled(loaded: Any) -> bool:
     """Whether the header scales the values, which then become float64."""
     slope, inter = (getattr(loaded.dataobj, name, default) for name, default in (("slope", 1.0), ("inter", 0.0)))
     return (slope, inter) != (1.0, 0.0)
+
+
+def _intent(loaded: Any) -> int:
+    return int(loaded.header["intent_code"]) if "intent_code" in loaded.header else 0
 
 
 def drained(stream: Any, request: Request) -> None:

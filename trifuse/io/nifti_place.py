@@ -35,6 +35,8 @@ def place(loaded: Any) -> tuple[Matrix, tuple[str, ...]]:
         apart = _apart(affine, second, loaded.shape)
         if apart > np.linalg.norm(affine[:3, :3], axis=0).max():
             notes = (f"sform and qform of its header place a corner {apart:.3g} mm apart: the sform is taken",)
+    elif sform and not qform and (told := _other_voxels(affine, header)):
+        notes = (*notes, told)
     affine[:3] *= _TO_MM.get(header.get_xyzt_units()[0], 1.0)
     return affine, notes
 
@@ -53,6 +55,16 @@ def _qform(header: Any) -> tuple[Matrix | None, str]:
     except Exception as error:  # nibabel refuses impossible quaternions in ways of its own
         return None, brief(error)
     return (found, "") if _is_affine(found) else (None, "singular")
+
+
+def _other_voxels(affine: Matrix, header: Any) -> str:
+    """A note where the header names voxels of another size than its sform makes them."""
+    dims = min(3, int(header["dim"][0]))
+    named, made = (np.array(header["pixdim"][1 : dims + 1], float), np.linalg.norm(affine[:3, :dims], axis=0))
+    if not np.isfinite(named).all() or np.allclose(np.abs(named), made, rtol=0.01):
+        return ""
+    sizes = [" x ".join(f"{size:.4g}" for size in each) for each in (np.abs(named), made)]
+    return f"its header names voxels of {sizes[0]} mm, its sform makes them {sizes[1]} mm: the sform is taken"
 
 
 def _is_affine(matrix: Matrix) -> bool:

@@ -16,6 +16,8 @@ from trifuse.io.request import Request
 _LONGEST_HEADER = 2**20
 _LONGEST_LINE = 1000
 
+_ENCODINGS = ("raw", "txt", "text", "ascii", "hex", "gz", "gzip")
+
 _BYTES = {"char": 1, "int8": 1, "uint8": 1, "short": 2, "int16": 2, "uint16": 2, "int": 4, "int32": 4, "uint32": 4}
 _BYTES |= {"float": 4, "longlong": 8, "int64": 8, "uint64": 8, "double": 8}
 """Bytes of a value, by the last word of its type."""
@@ -89,7 +91,12 @@ def _check_plain(fields: dict[str, str], request: Request) -> None:
 
 
 def _check_packed(fields: dict[str, str], length: int, request: Request) -> None:
-    """Compressed values must be whole."""
+    """Compressed values must be whole, and packed in a way that is read here."""
+    if (packing := fields.get("encoding", "raw").lower()) not in _ENCODINGS:
+        raise InputError(
+            f"{request.origin}: its values are packed as {one_line(packing)}, which is not read here; "
+            "save it as gzip or raw"
+        )
     if fields.get("encoding", "").lower() not in ("gz", "gzip"):
         return
     expected = math.prod(int(n) for n in fields["sizes"].split()) * _BYTES[_type_of(fields)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trifuse.core.errors import GridError
 from trifuse.core.image import PICTURE_AFFINE, Image, scaled_affine
+from trifuse.core.lineage import check_one_patient
 from trifuse.core.resize import magnified
 from trifuse.metrics.evaluate import evaluate as evaluate_arrays
 from trifuse.metrics.pixels import MetricWarning, pixels_of
@@ -31,6 +32,7 @@ def evaluate(
     per_source: bool = False,
     weights: str | Path | None = None,
     range: tuple[float, float] | None = None,
+    different_patients: bool = False,
 ) -> dict[str, float]:
     """Measures a fused image against its sources, a reference, or both.
 
@@ -50,19 +52,24 @@ def evaluate(
         per_source: whether to give the values for each source too.
         weights: checkpoint for LPIPS.
         range: the values that are black and white in all arrays among the images, where they do not tell it.
+        different_patients: whether images may be measured against each other whose headers name different patients,
+            which is refused otherwise.
 
     Returns:
         Value by metric name. With sources and a reference, pair metrics against the reference are `name:reference`.
 
     Raises:
-        InputError: an image cannot be read or used, or is too small for a metric that was named.
+        InputError: an image cannot be read or used, is too small for a metric that was named, or is of another patient.
         GridError: the images do not share one grid.
         OptionError: a metric or option does not exist or cannot measure this case.
         WeightsError: a metric that was named lacks its checkpoint.
     """
-    labels = ["fused", *(f"source {k}" for k, _ in enumerate(sources, start=1)), "reference"]
+    labels = ["the fused image", *(f"source {k}" for k, _ in enumerate(sources, start=1))]
+    labels += [] if reference is None else ["the reference"]
     given = [fused, *sources, *([] if reference is None else [reference])]
     image, *givens = Image.all_of(given, range=range, labels=labels)
+    if not different_patients:
+        check_one_patient([each.lineage for each in (image, *givens)], labels)
     image, *givens = _on_one_depth([image, *givens])
     truth = None if reference is None else givens.pop()
     _tell_unmeasured(zip(labels, [image, *givens, *([] if truth is None else [truth])], strict=False))

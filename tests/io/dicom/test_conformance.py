@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,3 +125,17 @@ def test_names_burned_into_a_source_are_passed_on(tmp_path: Path, said: str) -> 
         path = io.write(image, tmp_path / name)
         path = path if path.is_file() else next(path.iterdir())
         assert pydicom.dcmread(path).BurnedInAnnotation == said
+
+
+def test_values_longer_than_dicom_allows_are_cut_and_told(tmp_path: Path) -> None:
+    source = dicom_slice(np.arange(30, dtype=np.int16).reshape(5, 6))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source.StudyID, source.AccessionNumber = "2024/01/31-CT-ABDOMEN", "A1"
+        source.save_as(tmp_path / "source.dcm", enforce_file_format=True)
+    image = io.read(tmp_path / "source.dcm")
+    io.write(image, tmp_path / "new.dcm", keep_patient=tmp_path / "source.dcm")
+    assert pydicom.dcmread(tmp_path / "new.dcm").StudyID == "2024/01/31-CT-AB"
+    told = kept(tmp_path / "source.dcm", image)
+    assert "StudyID (cut to the 16 characters that DICOM allows)" in told
+    assert "AccessionNumber" in told

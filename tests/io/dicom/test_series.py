@@ -72,11 +72,49 @@ def test_a_missing_slice_is_a_gap(tmp_path: Path) -> None:
         io.read(tmp_path)
 
 
-def test_gantry_tilt_is_refused(tmp_path: Path) -> None:
-    for index in range(4):
-        tilted = (0, 0.95 * 4 * index * np.tan(np.radians(15)), 4 * index)
-        dicom_slice(VOLUME[:, :, index].T, position=tilted).save_as(tmp_path / f"{index}.dcm", enforce_file_format=True)
-    with pytest.raises(InputError, match=r"14\.\d degrees.*gantry tilt"):
+def tilted(folder: Path, degrees: float, *, turned: bool) -> None:
+    """Slices whose values are a linear function of the place, askew by so many degrees.
+
+    As GE has them, with the gantry turned and slices along the table, or upright ones whose positions run askew.
+    """
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    cosines = np.array([1, 0, 0, 0, cosine, sine] if turned else [1, 0, 0, 0, 1, 0])
+    step = np.array([0, 0, 4.0]) if turned else np.array([0, 4 * sine / cosine, 4.0])
+    columns, rows = np.meshgrid(np.arange(16), np.arange(14))
+    for index in range(5):
+        place = np.array([5.0, -8, 30]) + index * step
+        points = place + 2 * columns[..., None] * cosines[:3] + 3 * rows[..., None] * cosines[3:]
+        values = np.rint(points @ [20.0, -30, 50]).astype(np.int16)
+        made = dicom_slice(values, position=tuple(place), cosines=tuple(cosines), InstanceNumber=index + 1)
+        made.save_as(folder / f"{index}.dcm", enforce_file_format=True)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("degrees", [15, -22])
+def test_gantry_tilt_is_straightened_and_told(tmp_path: Path, degrees: float, turned: bool) -> None:
+    tilted(tmp_path, degrees, turned=turned)
+    image = io.read(tmp_path)
+    axes = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
+    assert np.allclose(axes.T @ axes, np.eye(3), atol=1e-6), "an upright grid, as NIfTI and DICOM can hold it"
+    (note,) = [text for text in image.notes if "gantry tilt" in text]
+    assert f"{abs(degrees)}.0 degrees" in note
+    found = image.native()[0]
+    indices = np.argwhere(np.ones(found.shape, bool))
+    ras = indices @ image.affine[:3, :3].T + image.affine[:3, 3]
+    expected = (ras @ [-20.0, 30, 50]).reshape(found.shape)  # RAS: x and y have the other sign
+    step = 4 * abs(np.tan(np.radians(degrees))) if not turned else 4 * abs(np.sin(np.radians(degrees)))
+    grown = int(np.ceil(4 * step / 3))
+    assert found.shape == (16, 14 + grown, 5)
+    for index in range(5):
+        inside = np.abs(found[:, :, index] - expected[:, :, index]) < 1.5
+        assert inside[:, 1:-1].sum(axis=1).min() >= 12, "every row that a slice shows lies at its place"
+    window = image.windowed(-1e4, 1e4)
+    assert window.pixels.min() == 0, "what no slice shows is black"
+
+
+def test_slices_along_their_own_plane_are_no_volume(tmp_path: Path) -> None:
+    tilted(tmp_path, 60, turned=False)
+    with pytest.raises(InputError, match=r"60\.0 degrees to their normal, which no gantry tilts by"):
         io.read(tmp_path)
 
 

@@ -221,3 +221,42 @@ def test_a_fused_suv_says_what_it_rests_on_though_it_is_laid_over_in_colour(tmp_
         told = [note for note in notes if note.startswith(f"source {number}: ") and "SUVbw" in note]
         assert len(told) == 1
         assert "SeriesTime 11:30:00 - RadiopharmaceuticalStartTime 10:30:00 = 60.0 min" in told[0]
+
+
+NONE = {"DecayCorrection": "NONE", "CorrectedImage": ["ATTN"], "ActualFrameDuration": 120000}
+
+
+def test_what_the_scanner_left_uncorrected_for_decay_is_corrected_slice_by_slice(tmp_path: Path) -> None:
+    """Against the activity that decayed while each slice was measured, added up in steps of 10 ms."""
+    image = io.read(series(tmp_path, **NONE), units="suv")
+    injected, steps = 10.5 * 3600, np.arange(0, 120, 0.01) + 0.005
+    for index in range(3):  # the slices were measured one after the other, two minutes each, from 11:30 on
+        since = 11.5 * 3600 + 120 * index + steps - injected
+        left = np.mean(2 ** (-since / situations.HALF_LIFE))
+        true = ACTIVITY[..., index] * SLOPES[index] / left * KG * 1000 / situations.DOSE
+        assert image.native()[0, ..., index] == pytest.approx(true, rel=1e-5)
+    assert "each slice here, from the time and length of its acquisition" in image.notes[-1]
+    native = io.read(tmp_path).native()[0]
+    assert np.array_equal(native, ACTIVITY * np.array(SLOPES)), "native values stay as they are"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ActualFrameDuration": None}, "for how long each slice was measured"),
+        ({"AcquisitionTime": None}, "for how long each slice was measured"),
+        ({"DecayFactor": 1.2}, "by how much it is"),
+        ({"CorrectedImage": []}, None),
+        ({"CorrectedImage": ["DECY", "ATTN"]}, "not corrected for decay, or does not say"),
+        ({"CorrectedImage": ["NORM"]}, "attenuation"),
+    ],
+)
+def test_uncorrected_values_without_times_are_refused(
+    tmp_path: Path, changes: dict[str, object], reason: str | None
+) -> None:
+    folder = series(tmp_path, **(NONE | changes))
+    if reason is None:
+        assert io.read(folder, units="suv").units == "SUV"
+        return
+    with pytest.raises(UnitsError, match=reason):
+        io.read(folder, units="suv")

@@ -112,6 +112,10 @@ def chosen(pieces: Sequence[Piece], request: Request) -> tuple[list[Piece], tupl
     if slices and len(slices) < len(members):
         notes.append(f"{len(members) - len(slices)} localizers left out")
         members = slices
+    shown = [piece for piece in members if not kinds.is_capture(piece.dataset)]
+    if shown and len(shown) < len(members):
+        notes.append(f"{len(members) - len(shown)} pictures of a screen left out")
+        members = shown
     return members, tuple(notes)
 
 

@@ -40,7 +40,8 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
 
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_transfer_syntax and not syntax.is_encapsulated:
-        return _pydicom(pixel_array, dataset, index)
+        shift = _left_aligned(dataset)
+        return _pydicom(pixel_array, _with_all_bits(dataset) if shift else dataset, index) >> shift
     _check_frames(dataset, index, origin)
     known = _as_jpeg_2000(dataset) if syntax in _HTJ2K else dataset
     if _has_decoder(get_decoder, known.file_meta.TransferSyntaxUID):
@@ -55,12 +56,60 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
             # Pillow has no JPEG of 12 bits, for one, and says so in ways of its own.
             if syntax not in (*_GDCM, *_HTJ2K):
                 raise
-    if syntax not in _GDCM:
-        raise InputError(
-            f"{origin}: its pixels are compressed as {one_line(syntax.name)}, which cannot be decoded here; "
-            "export it uncompressed"
-        )
+    check_syntax(dataset, origin)
     return _through_gdcm(dataset, index, origin)
+
+
+def check_syntax(dataset: Dataset, origin: str) -> None:
+    """Refuses compressed pixels that nothing here decodes, by the name of their compression.
+
+    Raises:
+        InputError: if so.
+    """
+    from pydicom.pixels import get_decoder
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in (*_GDCM, *_HTJ2K) or _has_decoder(get_decoder, syntax):
+        return
+    raise InputError(
+        f"{origin}: its pixels are compressed as {one_line(syntax.name)}, which cannot be decoded here; "
+        "export it uncompressed"
+    )
+
+
+def check_layout(dataset: Dataset, origin: str) -> None:
+    """Refuses pixels of a size that does not exist.
+
+    Raises:
+        InputError: if so.
+    """
+    allocated = dataset.get("BitsAllocated")
+    if allocated is not None and allocated not in (1, 8, 16, 32, 64):
+        raise InputError(
+            f"{origin}: its header announces pixels of {allocated} bits (BitsAllocated), of which there are none; "
+            "export it anew"
+        )
+
+
+def _left_aligned(dataset: Dataset) -> int:
+    """By how many bits values lie above the lowest, as old exporters have it; 0 where HighBit is merely wrong."""
+    stored, high = (int(dataset.get(name) or 0) for name in ("BitsStored", "HighBit"))
+    shift = high + 1 - stored
+    if dataset.get("BitsAllocated") != 16 or not 0 < shift < 16 or not stored or "PixelData" not in dataset:
+        return 0
+    raw = np.frombuffer(dataset.PixelData[: len(dataset.PixelData) // 2 * 2], np.uint16)
+    raw = raw if dataset.file_meta.TransferSyntaxUID.is_little_endian else raw.byteswap()
+    return shift if not (raw & (2**shift - 1)).any() and (raw >> stored).any() else 0
+
+
+def _with_all_bits(dataset: Dataset) -> Dataset:
+    """The same object as if all bits of its pixels were stored."""
+    from pydicom import Dataset as Whole
+
+    whole = Whole(dataset)
+    whole.file_meta = dataset.file_meta
+    whole.BitsStored, whole.HighBit = dataset.BitsAllocated, int(dataset.BitsAllocated) - 1
+    return whole
 
 
 def _pydicom(pixel_array: Any, dataset: Dataset, index: int | None) -> NDArray[Any]:

@@ -69,7 +69,7 @@ def wait(frames: Sequence[Dataset], isotope: Dataset, half_life: float, referenc
     Raises:
         NoSUVError: if a time is missing, or two readings differ, or what they tell cannot be.
     """
-    scan = _Scan.of(frames)
+    scan = Scan.of(frames)
     start, why = (reference, "") if reference is not None else _start(scan, half_life)
     late = scan.length(start)
     injected, remark = _injection(frames[0], isotope, start, half_life, late)
@@ -94,7 +94,7 @@ def differs(a: Moment, b: Moment, half_life: float) -> bool:
 
 
 @dataclass(frozen=True)
-class _Scan:
+class Scan:
     """The frames of a scan and when they were measured.
 
     Attributes:
@@ -108,7 +108,7 @@ class _Scan:
     acquired: Sequence[Moment | None]
 
     @classmethod
-    def of(cls, frames: Sequence[Dataset]) -> _Scan:
+    def of(cls, frames: Sequence[Dataset]) -> Scan:
         """Undated times borrow the date of others: an acquisition the series', the series an acquisition's."""
         series = clock.event(frames[0], "Series")
         acquired = [clock.event(frame, "Acquisition") for frame in frames]
@@ -129,7 +129,7 @@ class _Scan:
 
     def length(self, start: Moment) -> float:
         """Seconds from the start to the end, as far as the header tells, generously."""
-        known = [length for frame in self.frames if (length := _duration(frame)) > 0]
+        known = [length for frame in self.frames if (length := duration(frame)) > 0]
         begins = max((moment.since(start) for moment in self.acquired if moment is not None), default=0.0)
         if not 0 <= begins <= clock.DAY.total_seconds() / 4:
             begins = 0.0
@@ -139,7 +139,7 @@ class _Scan:
         """Reference time by FrameReferenceTime, that of a frame's average activity, and whether frames agree on it."""
         found = []
         for frame, acquired in zip(self.frames, self.acquired, strict=True):
-            offset, decay = number(frame, "FrameReferenceTime") / 1000, np.log(2) / half_life * _duration(frame)
+            offset, decay = number(frame, "FrameReferenceTime") / 1000, np.log(2) / half_life * duration(frame)
             if acquired is None or not offset > 0 or not decay > 0:
                 continue
             middle = np.log(decay / -np.expm1(-decay)) / np.log(2) * half_life
@@ -151,7 +151,7 @@ class _Scan:
         """Reference time by DecayFactor, what a frame's values were multiplied by, its own decay included."""
         found = []
         for frame, acquired in zip(self.frames, self.acquired, strict=True):
-            factor, decay = number(frame, "DecayFactor"), np.log(2) / half_life * _duration(frame)
+            factor, decay = number(frame, "DecayFactor"), np.log(2) / half_life * duration(frame)
             if acquired is None or not factor > 1:
                 continue
             within = decay / -np.expm1(-decay) if decay > 0 else 1.0
@@ -175,7 +175,7 @@ def _borrowing(moment: Moment | None, anchor: Moment | None) -> Moment | None:
     return replace(clock.nearest(moment, anchor), dated=anchor.dated)
 
 
-def _start(scan: _Scan, half_life: float) -> tuple[Moment, str]:
+def _start(scan: Scan, half_life: float) -> tuple[Moment, str]:
     """Start of the scan, and why it is this one where that had to be decided.
 
     The series' time, which the standard makes the reference of all frames, unless that is later than the first
@@ -201,7 +201,7 @@ def _start(scan: _Scan, half_life: float) -> tuple[Moment, str]:
     return chosen, "; ".join(filter(None, [why, f"{witness} decides against {others}"]))
 
 
-def _reckoned_back(first: Moment, scan: _Scan, half_life: float) -> Moment:
+def _reckoned_back(first: Moment, scan: Scan, half_life: float) -> Moment:
     """The first acquisition, or the start reckoned back from frames that lie later in a scan."""
     found = scan.applied(half_life) or scan.reckoned(half_life)
     if found is None or not differs(found[0], first, half_life):
@@ -211,7 +211,7 @@ def _reckoned_back(first: Moment, scan: _Scan, half_life: float) -> Moment:
     raise NoSUVError(f"its header tells two starts of the scan, {first} and {found[0]}, and not which one counts")
 
 
-def _decided(readings: Sequence[Moment], scan: _Scan, half_life: float) -> tuple[Moment, str]:
+def _decided(readings: Sequence[Moment], scan: Scan, half_life: float) -> tuple[Moment, str]:
     """The reading that the correction which was applied confirms, and the name of the attribute that tells it."""
     applied = scan.applied(half_life)
     if applied is not None:
@@ -318,7 +318,7 @@ def number(holder: Dataset, keyword: str) -> float:
     return found if np.isfinite(found) else 0.0
 
 
-def _duration(frame: Dataset) -> float:
+def duration(frame: Dataset) -> float:
     """Seconds that a frame was measured; 0 where unknown."""
     return (number(frame, "ActualFrameDuration") or number(frame, "FrameAcquisitionDuration")) / 1000
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
+_LONGEST = {"StudyID": 16, "AccessionNumber": 16, "PatientID": 64}
+"""Characters that a value may have (DICOM PS3.5 6.2: SH and LO); some archives write more."""
 
 _CODES = {Modality.CT: "CT", Modality.PET: "PT", Modality.SPECT: "NM", Modality.US: "US", Modality.OTHER: "OT"}
 """Everything that is not listed is MR."""
@@ -99,7 +101,8 @@ def join(made: Dataset, keep_patient: str | Path | None, image: Image) -> None:
     source = _source(Path(keep_patient)) if keep_patient is not None else None
     for keyword in (*_PATIENT, *_STUDY):
         setattr(made, keyword, source.get(keyword, "") if source is not None else "")
-    made.StudyID = str(made.StudyID or "")[:16]
+    for keyword, longest in _LONGEST.items():
+        setattr(made, keyword, str(made.get(keyword) or "")[:longest])
     made.StudyInstanceUID = made.StudyInstanceUID or generate_uid()
     frame = (image.frame_of_reference or source.get("FrameOfReferenceUID")) if source is not None else None
     made.FrameOfReferenceUID = frame or generate_uid()
@@ -119,7 +122,13 @@ def kept(keep_patient: str | Path, image: Image) -> list[str]:
     """
     with quiet():
         source = _source(Path(keep_patient))
-    names = [keyword for keyword in (*_PATIENT, *_STUDY) if source.get(keyword)]
+    names = [
+        f"{keyword} (cut to the {_LONGEST[keyword]} characters that DICOM allows)"
+        if len(str(source.get(keyword))) > _LONGEST.get(keyword, 2**16)
+        else keyword
+        for keyword in (*_PATIENT, *_STUDY)
+        if source.get(keyword)
+    ]
     names += ["FrameOfReferenceUID"] if image.frame_of_reference or source.get("FrameOfReferenceUID") else []
     count = len(image.lineage.instances) if image.lineage is not None else 0
     return [*names, *([f"references to {count} source objects"] if count else [])]

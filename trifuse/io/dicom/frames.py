@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trifuse.core.errors import InputError
+from trifuse.io.dicom.codec import check_layout, check_syntax
 from trifuse.io.dicom.values import rescaled
 from trifuse.io.request import Request
 
@@ -57,7 +58,9 @@ def check_pixels(dataset: Dataset, request: Request) -> None:
     request.check_size(shape, 4 + int(dataset.get("BitsAllocated") or 8) / 8 + 8)
     if "PixelData" not in dataset:
         return
+    check_layout(dataset, request.origin)
     if is_encapsulated(dataset):
+        check_syntax(dataset, request.origin)
         _check_fragments(dataset.PixelData, count, request)
         return
     subsampled = 2 / 3 if dataset.get("PhotometricInterpretation") == "YBR_FULL_422" else 1

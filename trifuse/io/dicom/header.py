@@ -66,6 +66,8 @@ _USED = (
     "RescaleSlope",
     "RescaleIntercept",
     "RescaleType",
+    "DoseGridScaling",
+    "DoseUnits",
     "Units",
     "SUVType",
     "RealWorldValueMappingSequence",
@@ -92,6 +94,9 @@ _USED = (
 )
 """Attributes that reading asks for."""
 
+_FOR_DISPLAY = ("WindowCenter", "WindowWidth", "VOILUTFunction")
+"""Those that may be nonsense without harm."""
+
 
 def frame_header(dataset: Dataset, index: int) -> Dataset:
     """Header of frame `index` with everything at its top level, where single-frame objects have it.
@@ -105,10 +110,20 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
     header.file_meta = dataset.file_meta
     for keyword in _USED:
         if keyword in dataset:
-            header[keyword] = dataset[keyword]
+            try:
+                header[keyword] = dataset[keyword]
+            except ValueError:  # text where a number should be
+                if keyword not in _FOR_DISPLAY:
+                    raise
     _lay_groups(header, dataset, index)
     if dataset.get("DetectorInformationSequence"):
         _lay_detector(header, dataset, index)
+    offsets = dataset.get("GridFrameOffsetVector")
+    if offsets is not None and is_placed(header):
+        beside = (float(np.atleast_1d(offsets)[index]) - float(np.atleast_1d(offsets)[0])) * plane_normal(header)
+        place = list(np.array(header.ImagePositionPatient, dtype=float) + beside)
+        del header.ImagePositionPatient  # the element itself belongs to the object
+        header.ImagePositionPatient = place
     return header
 
 
@@ -281,7 +296,10 @@ def modality(header: Dataset, request: Request) -> Modality:
 
 def voi_window(header: Dataset) -> tuple[float, float] | None:
     """First window of the header as (low, high), by the formula of its VOI LUT function (DICOM PS3.3 C.11.2.1)."""
-    centre, width = (first_number(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    try:
+        centre, width = (first_number(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    except ValueError:  # text where a number should be
+        return None
     if centre is None or width is None or not (np.isfinite([centre, width]).all() and width > 0):
         return None
     if str(header.get("VOILUTFunction") or "LINEAR") == "LINEAR":
@@ -316,7 +334,7 @@ def as_image(
         window = _colour_window(values, header)
     else:
         of_header = voi_window(header) if made_by is Modality.CT or ours else None
-        if of_header is None and made_by is Modality.CT and header.get("WindowWidth"):
+        if of_header is None and made_by is Modality.CT and (header.get("WindowWidth") or header.get("WindowCenter")):
             notes = (*notes, "the window in its header is none: not used")
         window = of_header or scan_window(values, made_by, request.origin)
     if _is_inverted(header):

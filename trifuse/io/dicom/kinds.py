@@ -91,6 +91,12 @@ def is_scout(header: Dataset) -> bool:
     return "LOCALIZER" in image_type(header)
 
 
+def is_capture(header: Dataset) -> bool:
+    """Whether an object is a picture of a screen, without a place in the patient."""
+    captured = str(header.get("SOPClassUID") or "").startswith("1.2.840.10008.5.1.4.1.1.7")
+    return captured and not header.get("ImagePositionPatient")
+
+
 def is_about_images(header: Dataset) -> bool:
     """Whether an object marks, measures or plans rather than shows."""
     return str(header.get("Modality", "")) in _NO_IMAGES

@@ -18,7 +18,8 @@ from trifuse.io.dicom.codec import decoded
 from trifuse.io.dicom.frames import check_pixels, frame_count, is_image, load, native_values
 from trifuse.io.dicom.gather import Gathered, Piece
 from trifuse.io.dicom.parts import Values, chosen, split
-from trifuse.io.dicom.suv import in_suv
+from trifuse.io.dicom.placement import settle
+from trifuse.io.dicom.suv import in_suv, restoring
 from trifuse.io.dicom.volume import stacking
 from trifuse.io.guard import guarded
 from trifuse.io.picture import averaged
@@ -26,6 +27,9 @@ from trifuse.io.request import Request
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+_ROUNDED_MM = 0.05
+"""Cosines that were rounded by less need no remark."""
 
 _UNPLACED_AXIAL = np.array([[-1.0, 0, 0], [0, -1, 0], [0, 0, 1]])
 """RAS directions of columns, rows and slices where a header names no orientation: as axial slices are shown."""
@@ -90,11 +94,15 @@ class _Frames:
     Attributes:
         places: the object and the number in it of each frame.
         flat: header of each (see `frame_header`).
+        factors: what the native values of each are multiplied by, if by anything.
+        notes: what was decided of their places.
     """
 
     places: list[tuple[Piece, int]]
     flat: list[Dataset]
     request: Request
+    factors: Sequence[float] = ()
+    notes: tuple[str, ...] = ()
     held: dict[int, NDArray[Any]] = field(default_factory=dict)
 
     @classmethod
@@ -105,10 +113,17 @@ class _Frames:
             if len(pieces) == 1 or frame_count(piece.dataset) > 1:
                 _check(piece, request)
         places = [(piece, index) for piece in pieces for index in range(frame_count(piece.dataset))]
-        return cls(places, [headers.frame_header(piece.dataset, index) for piece, index in places], request)
+        flat = [headers.frame_header(piece.dataset, index) for piece, index in places]
+        moved = max(settle(header, piece.origin) for (piece, _), header in zip(places, flat, strict=True))
+        told = f"direction cosines were rounded: made straight, which moves edges by up to {moved:.2g} mm"
+        return cls(places, flat, request, notes=(told,) if moved > _ROUNDED_MM else ())
 
     def native(self, number: int, *, alone: bool = False) -> NDArray[Any]:
         """Native values of a frame; an object's other frames are decoded with it, unless it is needed `alone`."""
+        values = self._native(number, alone)
+        return values * self.factors[number] if self.factors else values
+
+    def _native(self, number: int, alone: bool) -> NDArray[Any]:
         piece, index = self.places[number]
         dataset = piece.dataset
         with guarded(piece.origin, "DICOM"):
@@ -141,10 +156,16 @@ def _check(piece: Piece, request: Request) -> None:
 def _image(pieces: Sequence[Piece], request: Request, notes: tuple[str, ...]) -> Image:
     """The image that the objects of one series form."""
     frames = _Frames.of(pieces, request)
+    whole = frames.whole(range(len(frames.places))) if request.units == "suv" else []
+    decay = restoring(whole, request) if whole else None
+    if decay is not None:
+        frames = replace(frames, factors=decay.factors)
     image = _placed(pieces, frames, request) or _unplaced(pieces, frames, request)
-    if request.units == "suv":
-        image = in_suv(image, frames.whole(range(len(frames.places))), request)
-    return replace(image, notes=(*notes, *image.notes), lineage=headers.lineage([p.dataset for p in pieces]))
+    if whole:
+        image = in_suv(image, whole, request, decay)
+    return replace(
+        image, notes=(*notes, *frames.notes, *image.notes), lineage=headers.lineage([p.dataset for p in pieces])
+    )
 
 
 def _placed(pieces: Sequence[Piece], frames: _Frames, request: Request) -> Image | None:

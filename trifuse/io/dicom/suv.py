@@ -4,8 +4,8 @@
 
 The header says to what time the scanner has corrected for decay. ADMIN: to the injection, so that the dose counts as it
 was injected. START: to the start of the scan, so that the dose is brought there, dose x 2^(-(start - injection) /
-half-life); see `trifuse.io.dicom.decay` for the times. Enhanced PET names that time itself. Volumes without this
-correction are refused, since every slice then has a time of its own.
+half-life); see `trifuse.io.dicom.decay` for the times. Enhanced PET names that time itself. Without this correction
+every slice has a time of its own, from which it is corrected (see `trifuse.io.dicom.uncorrected`).
 
 Sources: DICOM PS3.3 C.8.9.1 (PET series: Units, Decay Correction), C.8.9.2 (isotope: dose, times, half-life) and
 C.8.22 (Enhanced PET); Philips' conformance statements for (7053,1000) and (7053,1009).
@@ -21,8 +21,9 @@ import numpy as np
 
 from trifuse.core.errors import UnitsError, one_line
 from trifuse.core.image import Image, Modality
-from trifuse.io.dicom import clock
+from trifuse.io.dicom import clock, nuclides
 from trifuse.io.dicom.decay import SAME_VALUE, NoSUVError, Wait, number, wait
+from trifuse.io.dicom.uncorrected import Restored, restored
 from trifuse.io.dicom.units import activity_units
 from trifuse.io.display import suv_window
 from trifuse.io.request import Request
@@ -33,18 +34,50 @@ if TYPE_CHECKING:
 _SMALLEST_DOSE = 1e5
 """Bq; a smaller number is a dose in MBq, against the standard."""
 
+_DOSES_PER_GRAM = (20.0, 5e6)
+"""Bq injected per gram: scanners of the whole body make do with some 50, mice get up to a million."""
+
 _HEAVIEST_KG = 1000
 """A greater weight was written in grams."""
 
+_HERE = "each slice here, from the time and length of its acquisition"
 _FORMULA = "SUVbw = Bq/ml x weight / dose"
 
 
-def in_suv(image: Image, frames: Sequence[Dataset], request: Request) -> Image:
+def restoring(frames: Sequence[Dataset], request: Request) -> Restored | None:
+    """The decay correction that the frames of a PET lack; None where they have it, or need none.
+
+    Raises:
+        UnitsError: if they lack it and do not allow it, with the reason.
+    """
+    first = frames[0]
+    if str(first.get("Modality")) != "PT" or activity_units(first) not in ("BQML", "KBQML"):
+        return None
+    if not _is_uncorrected(first):
+        return None
+    try:
+        return restored(frames, _half_life(_isotope(first)))
+    except NoSUVError as reason:
+        raise _refusal(request, reason) from None
+
+
+def _is_uncorrected(first: Dataset) -> bool:
+    """Whether a header says that nothing was corrected for decay, and nothing in it says otherwise."""
+    kind, flag = str(first.get("DecayCorrection") or ""), str(first.get("DecayCorrected") or "")
+    return "DECY" not in _corrections(first) and (kind == "NONE" or (flag == "NO" and not kind))
+
+
+def _refusal(request: Request, reason: NoSUVError) -> UnitsError:
+    return UnitsError(f"{request.origin}: cannot be turned into SUV: {reason}; read it in its own units instead")
+
+
+def in_suv(image: Image, frames: Sequence[Dataset], request: Request, decay: Restored | None = None) -> Image:
     """The PET in SUVbw, shown by `suv_window`; other modalities, and PET that is in SUVbw already, as they are.
 
     Args:
         image: native values as the headers rescale them.
         frames: header of every frame of the series, with all its attributes at the top level; they say the times.
+        decay: the correction for decay that was made here.
 
     Raises:
         UnitsError: if the headers do not allow it, with the reason.
@@ -52,11 +85,9 @@ def in_suv(image: Image, frames: Sequence[Dataset], request: Request) -> Image:
     if image.modality is not Modality.PET:
         return image
     try:
-        factor, note = _factor(frames)
+        factor, note = _factor(frames, decay)
     except NoSUVError as reason:
-        raise UnitsError(
-            f"{request.origin}: cannot be turned into SUV: {reason}; read it in its own units instead"
-        ) from None
+        raise _refusal(request, reason) from None
     values = image.native() if factor == 1 else image.native() * factor
     low, high = suv_window(values)
     measured = replace(image, stored=values, units="SUV")
@@ -64,7 +95,7 @@ def in_suv(image: Image, frames: Sequence[Dataset], request: Request) -> Image:
     return replace(shown, notes=(*shown.notes, note))
 
 
-def _factor(frames: Sequence[Dataset]) -> tuple[float, str]:
+def _factor(frames: Sequence[Dataset], decay: Restored | None = None) -> tuple[float, str]:
     """What native values are multiplied by, and a note of what it rests on."""
     first = frames[0]
     units = activity_units(first)
@@ -77,14 +108,15 @@ def _factor(frames: Sequence[Dataset]) -> tuple[float, str]:
         return _philips(frames)
     if units not in ("BQML", "KBQML"):
         raise NoSUVError(f"its units are {one_line(units)}, not BQML" if units else "its header names no units")
-    factor, told = _by_formula(frames)
+    factor, told = _by_formula(frames, decay)
     return factor * (1000 if units == "KBQML" else 1), f"Bq/ml turned into SUVbw: {told}"
 
 
-def _by_formula(frames: Sequence[Dataset]) -> tuple[float, str]:
+def _by_formula(frames: Sequence[Dataset], decay: Restored | None = None) -> tuple[float, str]:
     """The factor from Bq/ml to SUVbw, and what it rests on."""
     first = frames[0]
-    correction = _correction(first)
+    _check_attenuation(first)
+    correction = _correction(first) if decay is None else _Correction(False, _HERE, decay.reference)
     grams = 1000 * _positive(first, "PatientWeight", "the patient's weight")
     if grams > 1000 * _HEAVIEST_KG:
         raise NoSUVError("the patient's weight is not in kilograms (PatientWeight)")
@@ -92,9 +124,11 @@ def _by_formula(frames: Sequence[Dataset]) -> tuple[float, str]:
     dose = _positive(isotope, "RadionuclideTotalDose", "the injected dose")
     if dose < _SMALLEST_DOSE:
         raise NoSUVError(f"a dose of {dose:g} Bq is none (written in MBq?)")
+    if not _DOSES_PER_GRAM[0] <= dose / grams <= _DOSES_PER_GRAM[1]:
+        raise NoSUVError(f"a dose of {dose:g} Bq in {grams / 1000:g} kg is none (another unit of dose or weight?)")
     if correction.to_injection:
         return grams / dose, f"{_FORMULA}, decay corrected to the injection ({correction.source})"
-    half_life = _positive(isotope, "RadionuclideHalfLife", "the half-life")
+    half_life = _half_life(isotope)
     waited = wait(frames, isotope, half_life, correction.reference)
     return grams / (dose * 2 ** (-waited.seconds / half_life)), _told(correction, waited, half_life)
 
@@ -121,13 +155,21 @@ class _Correction:
     reference: clock.Moment | None = None
 
 
-def _correction(first: Dataset) -> _Correction:
-    """How the header says that values are corrected for decay and attenuation."""
+def _corrections(first: Dataset) -> set[str]:
     listed = first.get("CorrectedImage") or []
-    corrected = {listed} if isinstance(listed, str) else set(listed)
-    kind, flag = str(first.get("DecayCorrection") or ""), str(first.get("DecayCorrected") or "")
+    return {listed} if isinstance(listed, str) else set(listed)
+
+
+def _check_attenuation(first: Dataset) -> None:
+    corrected = _corrections(first)
     if (corrected and "ATTN" not in corrected) or str(first.get("AttenuationCorrected") or "YES") != "YES":
         raise NoSUVError("it is not corrected for attenuation")
+
+
+def _correction(first: Dataset) -> _Correction:
+    """How the header says that values are corrected for decay and attenuation."""
+    corrected = _corrections(first)
+    kind, flag = str(first.get("DecayCorrection") or ""), str(first.get("DecayCorrected") or "")
     if (corrected and "DECY" not in corrected) or (flag and flag != "YES"):
         raise NoSUVError("it is not corrected for decay")
     reference = clock.moment(first.get("DecayCorrectionDateTime"), "DecayCorrectionDateTime", clock.zone_of(first))
@@ -152,6 +194,21 @@ def _isotope(first: Dataset) -> Dataset:
         raise NoSUVError(f"its header names {len(items)} injections of different doses or times")
     found: Dataset = items[0]
     return found
+
+
+def _half_life(isotope: Dataset) -> float:
+    """Half-life in seconds.
+
+    Raises:
+        NoSUVError: if it is missing, or not that of the nuclide that the header names.
+    """
+    told, nuclide = number(isotope, "RadionuclideHalfLife"), nuclides.named(isotope)
+    if nuclide and told > 0 and abs(told / nuclides.SECONDS[nuclide] - 1) > SAME_VALUE:
+        raise NoSUVError(
+            f"its header tells a half-life of {told:g} s (RadionuclideHalfLife), and that of its nuclide {nuclide} is "
+            f"{nuclides.SECONDS[nuclide]:g} s"
+        )
+    return _positive(isotope, "RadionuclideHalfLife", "the half-life")
 
 
 def _philips(frames: Sequence[Dataset]) -> tuple[float, str]:

@@ -82,6 +82,8 @@ def value_units(header: Dataset) -> str:
         mapping = real_world(header)
         in_hu = str(header.get("RescaleType") or "HU") == "HU" if mapping is None else mapping.unit == "[hnsf'U]"
         return "HU" if in_hu else ""
+    if str(header.get("DoseUnits") or "") == "GY":
+        return "Gy"
     units = activity_units(header)
     return "" if units == "GML" and str(header.get("SUVType") or "BW") != "BW" else _NAMES.get(units, "")
 

@@ -17,6 +17,9 @@ def rescaled(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
     """Native values of stored ones: slope and intercept, or the modality LUT.
 
     Whole slopes and intercepts keep integers; others give float64. Objects with real-world values alone give these.
+
+    Raises:
+        ValueError: if slope or intercept is not finite, or a slope of 0 would wipe out what is stored.
     """
     from pydicom.pixels import apply_modality_lut
 
@@ -27,6 +30,12 @@ def rescaled(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
         return np.asarray(apply_modality_lut(values, header))
     slope, intercept = (first_number(header.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
     slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
+    if header.get("DoseGridScaling"):
+        slope = float(header.DoseGridScaling)
+    if not np.isfinite([slope, intercept]).all():
+        raise ValueError(f"RescaleSlope {slope:g} and RescaleIntercept {intercept:g} are no numbers")
+    if slope == 0 and values.size and values.min() != values.max():
+        raise ValueError("RescaleSlope is 0, which would make all values alike")
     if (slope, intercept) == (1.0, 0.0):
         return values
     if values.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer():

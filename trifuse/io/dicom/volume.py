@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trifuse.core.errors import InputError
 from trifuse.io.arrays import LPS_TO_RAS
 from trifuse.io.dicom import header as headers
+from trifuse.io.dicom.tilt import Shear
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -24,6 +25,7 @@ _ROUNDED_MM = 0.06
 """How far slices may deviate from even steps, as a share of the step, or by numbers rounded to a tenth."""
 
 _TILT_DEGREES = 2.0
+_STEEPEST_DEGREES = 45.0
 _STRAIGHT_DEGREES = 0.05
 
 
@@ -37,15 +39,21 @@ class Stacking:
         notes: what was taken as even that is not quite so.
         heights: place of every slice along the normal in steps of the affine where it is to be resampled onto even
             slices; None where the slices are even already.
+        shear: how slices of a tilted gantry are moved until they stand upright; None where they do.
     """
 
     order: list[int]
     affine: NDArray[np.float64]
     notes: tuple[str, ...] = ()
     heights: NDArray[np.float64] | None = None
+    shear: Shear | None = None
 
     def even(self, planes: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Planes `(C, rows, columns)` in this order as a volume `(C, columns, rows, slices)` of even slices."""
+        """Planes `(C, rows, columns)` in this order as an even, upright volume `(C, columns, rows, slices)`."""
+        values = self._even(planes)
+        return values if self.shear is None else self.shear.upright(values)
+
+    def _even(self, planes: Sequence[NDArray[Any]]) -> NDArray[Any]:
         stack = np.ma.stack if any(isinstance(plane, np.ma.MaskedArray) for plane in planes) else np.stack
         values: NDArray[Any] = stack(planes, axis=-1).swapaxes(1, 2)
         if self.heights is None:
@@ -67,7 +75,7 @@ def stacking(flat: Sequence[Dataset], origin: str, *, allow_gaps: bool = False) 
         allow_gaps: whether uneven slices are resampled onto even ones.
 
     Raises:
-        InputError: if slices are doubled, tilted, or unevenly spaced.
+        InputError: if slices are doubled, unevenly spaced, or stacked along their own planes.
     """
     positions = np.array([header.ImagePositionPatient for header in flat], dtype=np.float64)
     cosines = np.mean([header.ImageOrientationPatient for header in flat], axis=0).reshape(2, 3)
@@ -82,10 +90,10 @@ def stacking(flat: Sequence[Dataset], origin: str, *, allow_gaps: bool = False) 
             "(echoes, time points or copies); keep one of each place in the folder"
         )
     tilt = _tilt(placed[-1] - placed[0], normal)
-    if tilt > _TILT_DEGREES:
+    if tilt > _STEEPEST_DEGREES:
         raise InputError(
-            f"{origin}: the slices are stacked at {tilt:.1f} degrees to their normal (gantry tilt); "
-            "straighten the series first"
+            f"{origin}: the slices are stacked at {tilt:.1f} degrees to their normal, which no gantry tilts by; "
+            "check their positions, or give a single slice"
         )
     first, step, off = _line(placed)
     length = float(np.linalg.norm(step))
@@ -97,15 +105,33 @@ def stacking(flat: Sequence[Dataset], origin: str, *, allow_gaps: bool = False) 
                 "missing?); complete the series, or resample it onto even slices with --allow-gaps (allow_gaps= in "
                 "Python)"
             )
-        return _resampling(order, placed, heights[order], flat)
+        return _straight(_resampling(order, placed, heights[order], flat), tilt)
     if off > _EVEN_MM:
         notes.append(f"slices lie up to {off:.2g} mm off even steps of {length:.4g} mm: taken as even")
-    if tilt > _STRAIGHT_DEGREES:
+    if _STRAIGHT_DEGREES < tilt <= _TILT_DEGREES:
         notes.append(f"slices are stacked at {tilt:.2g} degrees to their normal: kept")
     turned = _turn_mm(flat, cosines)
     if turned > _EVEN_MM * 10:
         notes.append(f"slices are turned against each other by up to {turned:.2g} mm at their edges: taken as parallel")
-    return Stacking(order, _affine(flat[order[0]], cosines, step, first), tuple(notes))
+    return _straight(Stacking(order, _affine(flat[order[0]], cosines, step, first), tuple(notes)), tilt)
+
+
+def _straight(stack: Stacking, tilt: float) -> Stacking:
+    """The slices of a tilted gantry made to stand upright, with a note; others as they are."""
+    if tilt <= _TILT_DEGREES:
+        return stack
+    across, along, askew = stack.affine[:3, :3].T
+    count = len(stack.order) if stack.heights is None else round(float(stack.heights[-1])) + 1
+    shear = Shear(float(askew @ across / (across @ across)), float(askew @ along / (along @ along)))
+    affine, start = stack.affine.copy(), shear.origin(count)
+    affine[:3, 2] = askew - shear.columns * across - shear.rows * along
+    affine[:3, 3] += start[0] * across + start[1] * along
+    most = float(np.linalg.norm(shear.columns * across + shear.rows * along)) * (count - 1)
+    note = (
+        f"slices are stacked at {tilt:.1f} degrees to their normal (gantry tilt): resampled onto upright ones, "
+        f"shifted by up to {most:.1f} mm within their planes"
+    )
+    return replace(stack, affine=affine, notes=(*stack.notes, note), shear=shear)
 
 
 def _line(placed: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
