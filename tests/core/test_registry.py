@@ -195,15 +195,13 @@ def test_the_border_tells_the_machine_and_libraries_from_our_bugs() -> None:
     frame = "import json\ndef read(text):\n    json.loads(text)\n"
     room: dict[str, object] = {"__name__": "trifuse.io.nowhere"}
     exec(frame, room)
-    try:
+    with pytest.raises(ValueError, match="Expecting") as caught:
         room["read"]("{")  # type: ignore[operator]
-    except ValueError as error:
-        assert "a file cannot be read by json (JSONDecodeError" in str(told(error))
+    assert "a file cannot be read by json (JSONDecodeError" in str(told(caught.value))
     room["__name__"] = "trifuse.methods.nowhere"
-    try:
+    with pytest.raises(ValueError, match="Expecting") as caught:
         room["read"]("{")  # type: ignore[operator]
-    except ValueError as error:
-        assert told(error) is None
+    assert told(caught.value) is None
 
 
 def ran(arguments: list[str]) -> tuple[int, str]:

@@ -108,8 +108,8 @@ def test_gantry_tilt_is_straightened_and_told(tmp_path: Path, degrees: float, tu
     for index in range(5):
         inside = np.abs(found[:, :, index] - expected[:, :, index]) < 1.5
         assert inside[:, 1:-1].sum(axis=1).min() >= 12, "every row that a slice shows lies at its place"
-    window = image.windowed(-1e4, 1e4)
-    assert window.pixels.min() == 0, "what no slice shows is black"
+    assert (found == found.min()).sum() >= 5, "what no slice shows is as dark as the darkest"
+    assert any("padding" in text for text in image.notes)
 
 
 def test_slices_along_their_own_plane_are_no_volume(tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_transfer_syntax and not syntax.is_encapsulated:
         shift = _left_aligned(dataset)
-        return _pydicom(pixel_array, _with_all_bits(dataset) if shift else dataset, index) >> shift
+        if shift:
+            return _pydicom(pixel_array, _with_all_bits(dataset), index) >> shift
+        return _pydicom(pixel_array, dataset, index)
     _check_frames(dataset, index, origin)
     known = _as_jpeg_2000(dataset) if syntax in _HTJ2K else dataset
     if _has_decoder(get_decoder, known.file_meta.TransferSyntaxUID):
