@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from tests.io.makers import dicom_slice
 from trifuse.cli.app import COMMANDS, main
 
 
@@ -268,3 +269,31 @@ def test_a_folder_of_results_is_evaluated(tmp_path: Path) -> None:
     assert [row["case"] for row in failed] == ["b"]
     (tmp_path / "pet" / "b.png").unlink()
     assert "no partner for b" in trifuse(*args, code=2).stderr
+
+
+def test_an_empty_argument_is_no_folder(pictures: list[Path], tmp_path: Path) -> None:
+    """A variable of the shell that is not set; a path of no characters would be the folder one is in."""
+    said = trifuse("fuse", pictures[0], "", "-o", tmp_path / "fused.png", code=2).stderr
+    assert "an argument is empty" in said
+    assert (
+        "count from 0 (from 1 on the command line)"
+        in trifuse("fuse", *pictures[:2], "-o", tmp_path / "fused.png", "--reference", 3, code=2).stderr
+    )
+    assert (
+        "shows nothing"
+        in trifuse("fuse", *pictures[:2], "-o", tmp_path / "fused.png", "--opacity", "threshold:nan", code=2).stderr
+    )
+
+
+def test_evaluate_refuses_images_of_different_patients(tmp_path: Path) -> None:
+    grey = np.arange(48 * 48, dtype=np.int16).reshape(48, 48)
+    for name, patient in (("a", "A1"), ("b", "B2")):
+        for folder in ("fused", "source"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            own = patient if folder == "source" else "A1"
+            dicom_slice(grey, PatientID=own).save_as(tmp_path / folder / f"{name}.dcm", enforce_file_format=True)
+    one = ["evaluate", tmp_path / "fused/b.dcm", "-s", tmp_path / "source/b.dcm", "-m", "mse"]
+    said = trifuse(*one, code=2).stderr
+    assert "source 1 is of another patient than the fused image" in said
+    assert "B2" not in said
+    assert "mse" in trifuse(*one, "--different-patients").stdout

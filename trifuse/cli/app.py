@@ -101,13 +101,15 @@ def main() -> None:
     and 143. What a plugin, a library or the machine throws becomes one line and code 2 (see `trifuse.cli.border`),
     anything else a traceback and code 1.
     """
-    from trifuse.core.errors import ChoiceError, Stopped, TrifuseError, visible
+    from trifuse.core.errors import ChoiceError, OptionError, Stopped, TrifuseError, visible
 
     warnings.showwarning = _show_warning
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is not the user's business
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
+        if "" in sys.argv[1:]:
+            raise OptionError("an argument is empty (a variable of the shell that is not set?); give it a value")
         app()
     except TrifuseError as error:
         print(visible(f"trifuse: {error}"), file=sys.stderr)

@@ -6,6 +6,7 @@ as it is and exits with code 2. Anything that is not a `TrifuseError` is our bug
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -134,6 +135,12 @@ def shortened(text: str, longest: int = 120) -> str:
     return flat if len(flat) <= longest else flat[: longest - 3] + "..."
 
 
+_ITK = "ITK ERROR: "
+
+
 def brief(error: BaseException, longest: int = 120) -> str:
     """First line of an exception's message, shortened; its type where it has none."""
-    return shortened(str(error), longest) or type(error).__name__
+    text = " ".join(str(error).split())
+    if _ITK in text:  # its own sources and addresses stand before what happened
+        text = re.sub(r"^\w+\(0x[0-9a-f]+\): ", "", text.rpartition(_ITK)[2])
+    return shortened(text, longest) or type(error).__name__

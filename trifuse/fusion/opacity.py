@@ -74,7 +74,9 @@ class Opacity:
         raise OptionError(f"opacity {text!r} is not known; give {ACCEPTED}")
 
     def _checked(self, text: str) -> Opacity:
-        if not (0 <= self.least < self.most <= 1) or (self.kind == "ramp" and not self.low < self.high):
+        finite = all(np.isfinite(end) for end in (self.low, self.high))
+        shows = 0 <= self.least < self.most <= 1 and finite
+        if not shows or (self.kind == "ramp" and not self.low < self.high):
             raise OptionError(f"opacity {text!r} shows nothing; opacities are above 0 up to 1, ramps have LOW < HIGH")
         return self
 

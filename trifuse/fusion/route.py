@@ -66,7 +66,10 @@ def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | N
     if not how.different_patients:
         check_one_patient([image.lineage for image in images])
     if how.reference >= len(images):
-        raise OptionError(f"reference {how.reference} names none of the {len(images)} sources; count from 0")
+        raise OptionError(
+            f"reference {how.reference} names none of the {len(images)} sources; count from 0 "
+            "(from 1 on the command line)"
+        )
     read_s = time.perf_counter() - clock
     clock = time.perf_counter()
     what = uptake.plan(images, how, card_of(chosen))

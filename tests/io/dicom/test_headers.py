@@ -188,3 +188,62 @@ def test_a_dose_that_nobody_is_given_is_refused(tmp_path: Path, kilograms: float
         return
     with pytest.raises(UnitsError, match=re.escape(f"a dose of {dose:g} Bq in {kilograms:g} kg is none")):
         io.read(folder, units="suv")
+
+
+def test_a_slice_that_names_no_frame_of_reference_belongs_to_the_others(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    path = sorted(tmp_path.iterdir())[2]
+    lost = pydicom.dcmread(path)
+    del lost.FrameOfReferenceUID
+    lost.save_as(path)
+    image = io.read(tmp_path)
+    assert np.array_equal(image.native()[0], VOLUME)
+    assert any("1 of 7 frames name no frame of reference" in note for note in image.notes)
+
+
+def test_the_slice_without_spacing_is_named(tmp_path: Path) -> None:
+    save_series(tmp_path, VOLUME)
+    path = sorted(tmp_path.iterdir())[2]
+    lost = pydicom.dcmread(path)
+    del lost.PixelSpacing
+    lost.save_as(path)
+    with pytest.raises(InputError, match=f"7 DICOM images of which 1 .such as {path.name}. lack PixelSpacing"):
+        io.read(tmp_path)
+
+
+MAKERS = {
+    "Siemens": (0x0019, "SIEMENS MR HEADER", 0x0C, "IS", lambda b: b),
+    "GE": (0x0043, "GEMS_PARM_01", 0x39, "IS", lambda b: [1_000_000_000 + b, 8, 0, 0]),
+    "Philips": (0x2001, "Philips Imaging DD 001", 0x03, "FL", float),
+}
+
+
+def diffusion(folder: Path, maker: str, strengths: list[int], *, own_times: bool) -> Path:
+    """A series with a volume of four slices for each b-value, kept where the maker does."""
+    group, creator, element, kind, written = MAKERS[maker]
+    for turn, strength in enumerate(strengths):
+        for index in range(4):
+            made = dicom_slice(np.full((6, 5), 10 * turn + index, np.int16), position=(0, 0, 4 * index), Modality="MR")
+            made.AcquisitionTime = f"12{turn:02d}{5 * index if own_times else 0:02d}"
+            made.private_block(group, creator, create=True).add_new(element, kind, written(strength))
+            made.save_as(folder / f"{turn}-{index}.dcm", enforce_file_format=True)
+    return folder
+
+
+@pytest.mark.parametrize("own_times", [False, True])
+@pytest.mark.parametrize("maker", MAKERS)
+def test_b_values_of_the_makers_are_no_time_frames(tmp_path: Path, maker: str, own_times: bool) -> None:
+    folder = diffusion(tmp_path, maker, [0, 500, 1000], own_times=own_times)
+    with pytest.raises(InputError, match=r"3 b-values .b 0, b 500, b 1000.*--frame 0 to 2 .frame="):
+        io.read(folder)
+    with pytest.raises(InputError, match=r"the mean of 3 b-values .* is no image"):
+        io.read(folder, frame="mean")
+    assert (io.read(folder, frame=2).native()[0, 0, 0] == [20, 21, 22, 23]).all()
+
+
+@pytest.mark.parametrize("own_times", [False, True])
+def test_directions_of_diffusion_are_not_averaged_with_what_has_none(tmp_path: Path, own_times: bool) -> None:
+    folder = diffusion(tmp_path, "Siemens", [0, 1000, 1000, 1000], own_times=own_times)
+    with pytest.raises(InputError, match=r"the mean of 4 .* is no image"):
+        io.read(folder, frame="mean")
+    assert (io.read(folder, frame=3).native()[0, 0, 0] == [30, 31, 32, 33]).all()

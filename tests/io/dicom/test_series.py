@@ -147,7 +147,7 @@ def test_two_slices_in_one_place_are_refused(tmp_path: Path) -> None:
         ({"FrameOfReferenceUID": "1.2.9"}, "frames of reference"),
         ({"PixelSpacing": [3, 2.5]}, "pixel spacings"),
         ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "not parallel"),
-        ({"ImagePositionPatient": None}, "without position"),
+        ({"ImagePositionPatient": None}, r"1 .such as odd\.dcm. lack ImagePositionPatient"),
         ({"NumberOfFrames": 2}, "multi-frame"),
     ],
 )

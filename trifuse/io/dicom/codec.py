@@ -58,7 +58,8 @@ def decoded(dataset: Dataset, index: int | None, origin: str) -> NDArray[Any]:
             # Pillow has no JPEG of 12 bits, for one, and says so in ways of its own.
             if syntax not in (*_GDCM, *_HTJ2K):
                 raise
-    check_syntax(dataset, origin)
+    if syntax not in _GDCM:
+        raise _unknown(syntax, origin)
     return _through_gdcm(dataset, index, origin)
 
 
@@ -71,9 +72,12 @@ def check_syntax(dataset: Dataset, origin: str) -> None:
     from pydicom.pixels import get_decoder
 
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in (*_GDCM, *_HTJ2K) or _has_decoder(get_decoder, syntax):
-        return
-    raise InputError(
+    if syntax not in (*_GDCM, *_HTJ2K) and not _has_decoder(get_decoder, syntax):
+        raise _unknown(syntax, origin)
+
+
+def _unknown(syntax: Any, origin: str) -> InputError:
+    return InputError(
         f"{origin}: its pixels are compressed as {one_line(syntax.name)}, which cannot be decoded here; "
         "export it uncompressed"
     )

@@ -13,6 +13,7 @@ from trifuse.core.errors import one_line
 from trifuse.core.image import PICTURE_AFFINE, Image, Modality, guess_modality
 from trifuse.core.lineage import Instance, Lineage
 from trifuse.io.arrays import LPS_TO_RAS
+from trifuse.io.dicom.diffusion import b_value
 from trifuse.io.dicom.kinds import is_projection
 from trifuse.io.dicom.units import real_world, value_units
 from trifuse.io.dicom.values import first_number, narrowed, without_padding
@@ -94,6 +95,9 @@ _USED = (
 )
 """Attributes that reading asks for."""
 
+PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+"""Those that say where a frame lies."""
+
 _FOR_DISPLAY = ("WindowCenter", "WindowWidth", "VOILUTFunction")
 """Those that may be nonsense without harm."""
 
@@ -115,6 +119,8 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
             except ValueError:  # text where a number should be
                 if keyword not in _FOR_DISPLAY:
                     raise
+    if "DiffusionBValue" not in header and (strength := b_value(dataset)) is not None:
+        header.DiffusionBValue = strength
     _lay_groups(header, dataset, index)
     if dataset.get("DetectorInformationSequence"):
         _lay_detector(header, dataset, index)
@@ -206,7 +212,7 @@ def _birth_date(dataset: Dataset) -> str:
 
 def is_placed(header: Dataset) -> bool:
     """Whether a frame says where it lies in the patient."""
-    return all(header.get(name) for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
+    return all(header.get(name) for name in PLACING)
 
 
 def plane_normal(header: Dataset) -> NDArray[np.float64]:

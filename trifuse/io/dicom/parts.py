@@ -180,7 +180,8 @@ def _why_apart(header: Dataset, other: Dataset) -> str:
     """Why two frames are of different stacks; "" if they are not."""
     if _size(header) != _size(other):
         return "slices of different sizes or colour models"
-    if str(header.get("FrameOfReferenceUID", "")) != str(other.get("FrameOfReferenceUID", "")):
+    frames = [str(each.get("FrameOfReferenceUID") or "") for each in (header, other)]
+    if all(frames) and frames[0] != frames[1]:
         return "slices in different frames of reference"
     spacings = np.array([header.PixelSpacing, other.PixelSpacing], dtype=np.float64)
     if (np.abs(spacings[0] - spacings[1]) * (header.Rows, header.Columns)).max() > spacings[1].min() / 4:
@@ -216,19 +217,40 @@ def _of_stack(flat: Sequence[Dataset], stack: Sequence[int]) -> Parts:
                 groups[key].append(number)
                 held[key].append(place)
             if len(groups) > 1 and all(len(set(p)) == len(p) == len(counts) for p in held.values()):
-                return _parts(groups, traits)
-    return _by_order(flat, stack, places) or _whole(stack)
+                return _parts(flat, groups, traits, _unsaid(flat, groups, varying, traits))
+    return _by_order(flat, stack, places, varying) or _whole(stack)
 
 
-def _parts(groups: dict[Any, list[int]], traits: Sequence[Trait]) -> Parts:
+def _contrasts(varying: Sequence[Trait]) -> list[Trait]:
+    """Those in which images differ of which the mean is nothing."""
+    return [trait for trait in varying if not trait.over_time and trait.what != "acquisitions"]
+
+
+def _unsaid(
+    flat: Sequence[Dataset], groups: dict[Any, list[int]], varying: Sequence[Trait], traits: Sequence[Trait]
+) -> list[Trait]:
+    """Contrasts in which parts differ that times tell apart already: directions of diffusion have their own."""
+    if not all(trait.over_time for trait in traits):
+        return []
+    first = [flat[numbers[0]] for numbers in groups.values()]
+    return [trait for trait in _contrasts(varying) if len({_value(header, trait) for header in first}) > 1]
+
+
+def _parts(
+    flat: Sequence[Dataset], groups: dict[Any, list[int]], traits: Sequence[Trait], unsaid: Sequence[Trait]
+) -> Parts:
     keys = sorted(groups)
     shown = [_distinct([key[index] for key in keys], trait) for index, trait in enumerate(traits)]
+    shown += [_distinct([_value(flat[groups[key][0]], trait) for key in keys], trait) for trait in unsaid]
     labels = tuple(" ".join(filter(None, words)) for words in zip(*shown, strict=True))
-    what = " and ".join(dict.fromkeys(trait.what for trait in traits))
-    return Parts(what, labels, tuple(tuple(groups[key]) for key in keys), all(trait.over_time for trait in traits))
+    what = " and ".join(dict.fromkeys(trait.what for trait in (*traits, *unsaid)))
+    over_time = all(trait.over_time for trait in (*traits, *unsaid))
+    return Parts(what, labels, tuple(tuple(groups[key]) for key in keys), over_time)
 
 
-def _by_order(flat: Sequence[Dataset], stack: Sequence[int], places: Sequence[int]) -> Parts | None:
+def _by_order(
+    flat: Sequence[Dataset], stack: Sequence[int], places: Sequence[int], varying: Sequence[Trait]
+) -> Parts | None:
     """Time frames where every place was measured equally often, each time at another time."""
     counts = Counter(places)
     often = set(counts.values())
@@ -243,7 +265,8 @@ def _by_order(flat: Sequence[Dataset], stack: Sequence[int], places: Sequence[in
             here = sorted((t, n) for t, n, p in zip(times, stack, places, strict=True) if p == place)
             for turn, (_, number) in enumerate(here):
                 frames[turn].append(number)
-        return Parts("time frames", ("",) * len(frames), tuple(map(tuple, frames)), over_time=True)
+        over_time = not _contrasts(varying)
+        return Parts("time frames", ("",) * len(frames), tuple(map(tuple, frames)), over_time)
     return None
 
 
@@ -278,7 +301,7 @@ def _distinct(values: Sequence[tuple[tuple[float, str], ...]], trait: Trait) -> 
     if trait.over_time and not trait.label:
         order = {value: str(number) for number, value in enumerate(dict.fromkeys(values))}
         return [""] * len(values) if len(order) == len(values) else [f"time {order[value]}" for value in values]
-    texts = [value[0][1] or f"{value[0][0]:g}" for value in values]
+    texts = [value[0][1] or ("none" if np.isinf(value[0][0]) else f"{value[0][0]:g}") for value in values]
     common = set.intersection(*(set(text.split("\\")) for text in texts))
     shown = ["/".join(word for word in text.split("\\") if word not in common) for text in texts]
     return [f"{trait.label}{short or text}" for short, text in zip(shown, texts, strict=True)]

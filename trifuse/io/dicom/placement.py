@@ -83,7 +83,8 @@ def _straight(told: NDArray[np.float64], origin: str) -> NDArray[np.float64]:
         )
     middle, across = along + down, along - down
     middle, across = middle / np.linalg.norm(middle), across / np.linalg.norm(across)
-    return np.stack([middle + across, middle - across]) / np.sqrt(2)
+    straight: NDArray[np.float64] = np.stack([middle + across, middle - across]) / np.sqrt(2)
+    return straight
 
 
 def _shown(value: Any) -> str:

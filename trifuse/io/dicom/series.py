@@ -116,7 +116,10 @@ class _Frames:
         flat = [headers.frame_header(piece.dataset, index) for piece, index in places]
         moved = max(settle(header, piece.origin) for (piece, _), header in zip(places, flat, strict=True))
         told = f"direction cosines were rounded: made straight, which moves edges by up to {moved:.2g} mm"
-        return cls(places, flat, request, notes=(told,) if moved > _ROUNDED_MM else ())
+        nameless = sum(not header.get("FrameOfReferenceUID") for header in flat)
+        taken = f"{nameless} of {len(flat)} frames name no frame of reference: taken to be in that of the others"
+        notes = [told] if moved > _ROUNDED_MM else []
+        return cls(places, flat, request, notes=(*notes, *([taken] if 0 < nameless < len(flat) else [])))
 
     def native(self, number: int, *, alone: bool = False) -> NDArray[Any]:
         """Native values of a frame; an object's other frames are decoded with it, unless it is needed `alone`."""
@@ -218,7 +221,7 @@ def _unplaced(pieces: Sequence[Piece], frames: _Frames, request: Request) -> Ima
         request.choose(1)
         return _slice(frames, 0, request)
     if len(pieces) > 1:
-        what = "without position, orientation or pixel spacing form no volume"
+        what = f"{_lacking(frames)} form no volume"
         raise choose.several_objects(pieces, what, request)
     numbered = request.own_frame
     kinds.check_stack(dataset, request.origin, chosen=numbered)
@@ -233,6 +236,19 @@ def _unplaced(pieces: Sequence[Piece], frames: _Frames, request: Request) -> Ima
     planes = [frames.native(number) for number in taken]
     note = (f"mean of {len(taken)} frames",)
     return headers.as_image(averaged(planes), headers.plane_affine(header), header, request, notes=note)
+
+
+def _lacking(frames: _Frames) -> str:
+    """Which of the attributes that place a frame are missing, and where, if not everywhere."""
+    lost = [
+        (piece, [name for name in headers.PLACING if not header.get(name)])
+        for (piece, _), header in zip(frames.places, frames.flat, strict=True)
+    ]
+    lacking = [(piece, names) for piece, names in lost if names]
+    if len(lacking) == len(lost):
+        return "without position, orientation or pixel spacing"
+    piece, names = lacking[0]
+    return f"of which {len(lacking)} (such as {one_line(piece.path.name)}) lack {' and '.join(names)}"
 
 
 def _unplaced_volume(frames: _Frames, request: Request) -> Image:
