@@ -125,7 +125,7 @@ def test_images_of_different_patients_are_not_measured_against_each_other() -> N
     fused, source, reference = (picture(x) for x in LEVELS)
     mine, other = Lineage(("A1", "", "")), Lineage(("B2", "", ""))
     source, reference = replace(source, lineage=mine), replace(reference, lineage=other)
-    with pytest.raises(InputError, match="the reference is of another patient than source 1") as caught:
+    with pytest.raises(InputError, match="the reference image is of another patient than source 1") as caught:
         trifuse.evaluate(fused, [source], reference, metrics="mse")
     assert "B2" not in str(caught.value)
     assert "mse" in trifuse.evaluate(fused, [source], reference, metrics="mse", different_patients=True)

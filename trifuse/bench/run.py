@@ -75,7 +75,10 @@ def run(
 
 def _peak(job: Job) -> int:
     """Bytes that the largest row takes on a case: results are as large as the sources at any scale."""
-    sources = bench_cases.sources(job.case, job.recipe.cases.prepare)
+    try:
+        sources = bench_cases.sources(job.case, job.recipe.cases)
+    except TrifuseError:  # which its record will say
+        return 0
     rows = {e.label: e for entries in job.rows.values() for e in entries}.values()
     chosen = [(configure(methods.get(e.method), e.run.options), e.run) for e in rows if e.method is not None]
     return max((memory.plan(method, sources, run).peak for method, run in chosen), default=0)

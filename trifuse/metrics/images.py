@@ -64,12 +64,13 @@ def evaluate(
         OptionError: a metric or option does not exist or cannot measure this case.
         WeightsError: a metric that was named lacks its checkpoint.
     """
-    labels = ["the fused image", *(f"source {k}" for k, _ in enumerate(sources, start=1))]
-    labels += [] if reference is None else ["the reference"]
+    labels = ["fused", *(f"source {k}" for k, _ in enumerate(sources, start=1))]
+    labels += [] if reference is None else ["reference"]
     given = [fused, *sources, *([] if reference is None else [reference])]
     image, *givens = Image.all_of(given, range=range, labels=labels)
     if not different_patients:
-        check_one_patient([each.lineage for each in (image, *givens)], labels)
+        named = [label if label.startswith("source") else f"the {label} image" for label in labels]
+        check_one_patient([each.lineage for each in (image, *givens)], named)
     image, *givens = _on_one_depth([image, *givens])
     truth = None if reference is None else givens.pop()
     _tell_unmeasured(zip(labels, [image, *givens, *([] if truth is None else [truth])], strict=False))
