@@ -129,7 +129,7 @@ def main() -> None:
         line = told(error)
         if line is None:
             raise
-        print(f"trifuse: {line}", file=sys.stderr)
+        print(visible(f"trifuse: {line}"), file=sys.stderr)
         sys.exit(2)
 
 
