@@ -103,12 +103,14 @@ class Opacity:
         foot = AT_ONCE if self.vivid else begin
         if self.least > 0 and foot > 0:
             rise *= np.clip(uptake / foot, 0, 1)
-        return np.where(uptake > 0, rise, 0).astype(np.float32)
+        risen: NDArray[np.float32] = np.where(uptake > 0, rise, 0).astype(np.float32)
+        return risen
 
     def saturation(self, uptake: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
         """Share of the palette's saturation that is shown: the opacity, or more where a palette keeps its colours."""
         kept = self.vivid * np.clip(uptake / AT_ONCE, 0, 1)
-        return np.maximum(self.at(uptake, window), kept).astype(np.float32)
+        shown: NDArray[np.float32] = np.maximum(self.at(uptake, window), kept).astype(np.float32)
+        return shown
 
     def __str__(self) -> str:
         if self.kind in ("auto", "constant"):
