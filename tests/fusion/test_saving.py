@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io as memory
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,17 @@ def test_notebooks_show_a_picture(space: tuple[int, ...]) -> None:
     assert shown.format == "PNG"
     levels = np.asarray(shown.convert("L"))
     assert 0.1 < (levels > 250).mean() < 0.7
+
+
+def test_without_matplotlib_the_uncertainty_is_kept_and_its_picture_is_missed_aloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    picture = Image(np.linspace(0, 1, 48 * 48, dtype=np.float32).reshape(1, 48, 48))
+    fused = Fused(picture, picture.with_pixels(picture.pixels / 10), {"notes": []})
+    fused.save(tmp_path / "fused.png")
+    assert sorted(path.suffix for path in tmp_path.glob("fused-uncertainty*")) == [".png"]
+    assert not (tmp_path / "fused-uncertainty-map.png").exists()
+    written = json.loads((tmp_path / "fused.png.json").read_text())
+    assert any("trifuse[plot]" in note for note in written["notes"])
+    assert fused._repr_png_() is None

@@ -110,8 +110,8 @@ def write(
         io.check_writable(exact, dims=dims)
         if drawn:
             report.check(picture)
-        else:
-            fused.provenance["notes"] += [NO_MAP]
+        elif NO_MAP not in fused.provenance.setdefault("notes", []):
+            fused.provenance["notes"].append(NO_MAP)
     if not overwrite:
         check_replaces(fused.provenance, path, [] if fused.uncertainty is None else [exact, picture])
     sweep(path.parent)
