@@ -1,10 +1,10 @@
 """What source-sr gains over Pillow's bicubic on single pictures made small in different ways, validation people.
 
-    python -m benchmarks degradations [--scales 2 4 8] [--sets aanlib2d lgg2d] [--split val]
+    python -m benchmarks degradations [--scales 2 4 8] [--sets aanlib2d lgg2d] [--split val] [--one]
 
 For every way and scale: the mean gain in PSNR (dB) with `degradation` auto, the worst person's, how often the judge
 took the picture for bicubic, and the gains if all were taken for bicubic, or for others. One picture of each modality
-of a patient. Reads the folder in TRIFUSE_SHARED.
+of a patient, or with `--one` of each patient one, the modalities in turn. Reads the folder in TRIFUSE_SHARED.
 """
 
 from __future__ import annotations
@@ -81,10 +81,13 @@ def main() -> None:
     parser.add_argument("--scales", nargs="*", type=int, default=[2, 4, 8])
     parser.add_argument("--sets", nargs="*", default=["aanlib2d", "lgg2d"])
     parser.add_argument("--split", default="val", choices=("val", "test"))
+    parser.add_argument("--one", action="store_true", help="one picture of each patient, the modalities in turn")
     arguments = parser.parse_args()
     network = SourceSR.from_state(read(weights.path(learned.NAME))[0]).eval()
     judge = DegradationJudge.from_state(read(weights.path(learned.JUDGE))[0]).eval()
     pictures = chosen(arguments.sets, arguments.split)
+    if arguments.one:
+        pictures = in_turn(pictures)
     print(f"{len(pictures)} pictures of {len({p.patient for p in pictures})} patients")
     for way, made in WAYS.items():
         for scale in arguments.scales:
@@ -100,6 +103,13 @@ def chosen(sets: list[str], split: str) -> list[Picture]:
     for picture in single(data, "val"):
         groups.setdefault((picture.patient, picture.kind), []).append(picture)
     return [members[len(members) // 2] for members in groups.values()]
+
+
+def in_turn(pictures: list[Picture]) -> list[Picture]:
+    """One picture of each patient, the modalities in turn."""
+    patients = list(dict.fromkeys(picture.patient for picture in pictures))
+    members = [[picture for picture in pictures if picture.patient == patient] for patient in patients]
+    return [own[at % len(own)] for at, own in enumerate(members)]
 
 
 def gains(network: SourceSR, judge: DegradationJudge, picture: Picture, scale: int, made: Made) -> Gains:

@@ -1,6 +1,6 @@
 """How often TFS-Diff's intervals hold the truth, by scale; and what its deviation is to be corrected by.
 
-    python -m benchmarks spread [--split test] [--draws 4] [--scales 2 4 8] [--every 6]
+    python -m benchmarks spread [--split test] [--draws 4] [--scales 2 4 8] [--every 6] [--patients 8]
     python -m benchmarks spread --split val --fit tfs-diff.safetensors     # puts both into a file of weights
 
 The truth is BitonicX of the sources at full resolution; pixels count where that or a source shows something, every
@@ -52,10 +52,11 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=["aanlib2d", "lgg2d"])
     parser.add_argument("--scales", nargs="*", type=int, default=[2, 4, 8])
     parser.add_argument("--every", type=int, default=6, help="which of a patient's cases are measured")
+    parser.add_argument("--patients", type=int, help="so many patients of each set; all unless given")
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--fit", type=Path, help="weights of tfs-diff to put the corrections into")
     arguments = parser.parse_args()
-    cases = [(name, case) for name in arguments.sets for case in chosen(name, arguments.split, arguments.every)]
+    cases = [(name, case) for name in arguments.sets for case in _cases(name, arguments)]
     known = dict(behaviour_of(weights.path("tfs-diff")).spread)
     for scale in arguments.scales:
         seen = [look(name, case, scale, arguments.draws) for name, case in cases]
@@ -70,6 +71,12 @@ def main() -> None:
         behaviour = behaviour_of(arguments.fit).model_copy(update={"spread": known})
         metadata = {key: value for key, value in metadata.items() if key != "use"}
         export.write(arguments.fit, halves, metadata | {METADATA: behaviour.model_dump_json()})
+
+
+def _cases(name: str, arguments: argparse.Namespace) -> list[Case]:
+    found = chosen(name, arguments.split, arguments.every)
+    patients = list(dict.fromkeys(case.patient for case in found))[: arguments.patients]
+    return [case for case in found if case.patient in patients]
 
 
 def look(name: str, case: Case, scale: int, draws: int) -> Seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,14 +21,18 @@ SPREAD = (*(2.0,) * 7, 2.0, 1.0, 1.0, 0.3, 0.5, 0.3)
 
 
 class DegradationJudge(nn.Module):
-    """From the traces of a small picture and the magnification to one number: above 0 bicubic is the better guess.
+    """From the traces of a small picture and the magnification to one number, large where bicubic is the better guess.
 
     Args:
         width: of its hidden layer.
+        margin: at x2, x4 and x8, above which number a picture is taken for bicubic.
     """
 
-    def __init__(self, width: int = 16) -> None:
+    margin: Tensor
+
+    def __init__(self, width: int = 16, margin: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
         super().__init__()
+        self.register_buffer("margin", torch.tensor(margin, dtype=torch.float32))
         self.enter = nn.Linear(COUNT + 1, width)
         self.leave = nn.Linear(width, 1)
 
@@ -44,7 +48,7 @@ class DegradationJudge(nn.Module):
         if min(small.shape[2:]) < LEAST:
             return True
         with torch.inference_mode():
-            return bool(self(traces_of(small), scale)[0] > 0)
+            return bool(self(traces_of(small), scale)[0] > self.margin[int(np.log2(scale)) - 1])
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> DegradationJudge:

@@ -56,7 +56,7 @@ _ENTRIES = (
         origin="trained by trifuse/recipes/train/degradation-judge.yaml; see degradation-judge.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="degradation-judge.safetensors",
-        sha256="33fb7c31ec03dbfc133afae33c8dfe7a83d781f6f7cc9ae7d72ebd1e14922208",
+        sha256="274dfae11525e55f2800102beb3c1a2cf1f5fbe1cd0fee3d80636b224819efa0",
         recipe="degradation-judge",
     ),
     Entry(

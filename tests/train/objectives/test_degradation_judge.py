@@ -43,7 +43,10 @@ def test_it_learns_the_better_way_and_its_weights_judge(table: Path) -> None:
     train(path, table.parent / "run")
     judge = DegradationJudge.from_state(read(table.parent / "run" / "judge.safetensors")[0])
     small = torch.rand(1, 1, 24, 24)
-    assert judge.is_bicubic(small, 2) == bool(judge(traces_of(small), 2)[0] > 0)
+    said = float(judge(traces_of(small), 2)[0].detach())
+    for above, margin in ((True, said - 0.1), (False, said + 0.1)):
+        judge.margin[0] = margin
+        assert judge.is_bicubic(small, 2) == above
     assert judge.is_bicubic(small[..., :10], 2)  # too small to tell: bicubic
 
 

@@ -37,6 +37,7 @@ class Settings(Part):
     Attributes:
         upsampler: weights of the source-sr network.
         width: of the judge's hidden layer.
+        margin: above which number pictures are taken for bicubic, at x2, x4 and x8; chosen on validation people.
         shares: how often pictures of a kind are drawn; 1 where not named.
         bicubic: share of the pictures that are made small by Pillow's bicubic.
         careful: how much more a difference counts on those.
@@ -45,6 +46,7 @@ class Settings(Part):
     task: Literal["degradation-judge"] = "degradation-judge"
     upsampler: Expanded
     width: int = Field(default=16, ge=1)
+    margin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     shares: dict[str, float] = Field(default_factory=dict)
     bicubic: float = Field(default=0.4, gt=0, lt=1)
     careful: float = Field(default=4.0, gt=0)
@@ -77,7 +79,7 @@ class DegradationJudgeObjective(Objective[Settings]):
 
     def build(self) -> nn.Module:
         """See `Objective`."""
-        return DegradationJudge(self.settings.width)
+        return DegradationJudge(self.settings.width, self.settings.margin)
 
     @cached_property
     def sampler(self) -> images.PictureSampler:
