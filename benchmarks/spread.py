@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -31,18 +31,23 @@ from trifuse.train.data.cases import Case
 from trifuse.train.data.images import load
 from trifuse.train.data.single import cropped
 
+KINDS: tuple[Literal["grey", "colour"], ...] = ("grey", "colour")
 LEVELS = (50, 80, 95)
 NORMAL = {50: 0.6745, 80: 1.2816, 95: 1.96}
 
 
 class Seen(NamedTuple):
-    """Pixels of a case at a scale: predictors `(N, COUNT)`, deviation of draws, absolute errors `(N, 3)`."""
+    """Pixels of a case at a scale: predictors `(N, COUNT)`, deviation of draws, absolute errors `(N, 3)`.
+
+    All cases of a set are of one kind.
+    """
 
     terms: Tensor
     drawn: Tensor
     errors: Tensor
     patient: str
     set: str
+    kind: Literal["grey", "colour"]
 
 
 def main() -> None:
@@ -57,14 +62,16 @@ def main() -> None:
     parser.add_argument("--fit", type=Path, help="weights of tfs-diff to put the corrections into")
     arguments = parser.parse_args()
     cases = [(name, case) for name in arguments.sets for case in _cases(name, arguments)]
-    known = dict(behaviour_of(weights.path("tfs-diff")).spread)
+    known = {scale: dict(kinds) for scale, kinds in behaviour_of(weights.path("tfs-diff")).spread.items()}
     for scale in arguments.scales:
         seen = [look(name, case, scale, arguments.draws) for name, case in cases]
-        if arguments.fit:
-            known[scale] = fit(seen)
-            print(f"x{scale}: {known[scale]}")
+        of = known.setdefault(scale, {})
+        for kind in KINDS if arguments.fit else ():
+            of[kind] = fit([each for each in seen if each.kind == kind])
+            print(f"x{scale} {kind}: {of[kind]}")
         for name in arguments.sets:
-            print(line(f"{name} x{scale}", [each for each in seen if each.set == name], known.get(scale)), flush=True)
+            chosen_here = [each for each in seen if each.set == name]
+            print(line(f"{name} x{scale}", chosen_here, of.get(chosen_here[0].kind)), flush=True)
     if arguments.fit:
         state, metadata = export.read(arguments.fit)
         halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
@@ -93,7 +100,8 @@ def look(name: str, case: Case, scale: int, draws: int) -> Seen:
     errors = (estimate[0] - truth).abs()[:, shown].T
     terms = predictors(raw.std, estimate)[0][:, shown].T
     print(name, case.name, f"x{scale}", f"{psnr_of(estimate[0].numpy(), truth.numpy()):.2f} dB", flush=True)
-    return Seen(terms, raw.std[0, 0][shown], errors, case.patient, name)
+    kind: Literal["grey", "colour"] = "colour" if raw.mean.shape[1] > 1 else "grey"
+    return Seen(terms, raw.std[0, 0][shown], errors, case.patient, name, kind)
 
 
 def fit(seen: Sequence[Seen]) -> Spread:

@@ -182,7 +182,7 @@ def test_draws_share_a_condition_and_leave_the_estimate_as_it_is(tmp_path: Path)
 def test_the_deviation_is_corrected_where_the_weights_know_how(tmp_path: Path) -> None:
     three = sources((1, 1, 1))
     spread = Spread(coefficients=(math.log(0.02), 0, 0, 0, 0), intervals={80: 1.4})
-    file = own(tmp_path, RELATIVE.model_copy(update={"spread": {2: spread}}), 9)
+    file = own(tmp_path, RELATIVE.model_copy(update={"spread": {2: {"grey": spread}}}), 9)
     with torch.inference_mode():
         corrected = TFSDiff(weights=file).draws(three, scale=2, random=Random(), count=2)
         asked_for = TFSDiff(weights=file, steps=2).draws(three, scale=2, random=Random(), count=2)

@@ -50,7 +50,8 @@ class Behaviour(BaseModel):
         temperature: share of the noise that a picture made in one step begins with, at each scale; 1 for scales not
             named. That noise tells nothing: less of it is nearer to the mean, more leaves the texture of a draw.
         draw_steps: evaluations that make one draw from what is probable.
-        spread: how the deviation of draws is to be read at each scale; as it is at scales not named.
+        spread: how the deviation of draws is to be read at each scale in grey and in coloured pictures ("grey",
+            "colour"); as it is where not named.
         noise_max, noise_min: where the walk begins and ends, as noise of the unscaled image (values -1..1).
     """
 
@@ -66,7 +67,7 @@ class Behaviour(BaseModel):
     steps: int = Field(default=20, ge=1)
     temperature: dict[int, float] = Field(default_factory=dict)
     draw_steps: int = Field(default=20, ge=1)
-    spread: dict[int, Spread] = Field(default_factory=dict)
+    spread: dict[int, dict[Literal["grey", "colour"], Spread]] = Field(default_factory=dict)
     noise_max: float = Field(default=20.0, gt=0)
     noise_min: float = Field(default=0.002, gt=0)
 

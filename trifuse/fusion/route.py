@@ -99,7 +99,7 @@ def fuse(sources: Sequence[Any], method: str | Method = DEFAULT, *, run: Run | N
     factors = [after / before for after, before in zip(found.mean.shape[2:], grid.space, strict=True)]
     affine = scaled_affine(grid.affine, factors)
     provenance = _provenance(chosen, images, how, notes) | {"uptake": [layer.told() for layer in what.layers]}
-    provenance |= _intervals(chosen, how)
+    provenance |= _intervals(chosen, how, any(image.channels > 1 for image in structures))
     provenance["seconds"] = {"read": round(read_s, 4), "align": round(align_s, 4), "fuse": round(fuse_s, 4)}
     lineage = joined([image.lineage for image in images])
     return Fused(
@@ -179,9 +179,9 @@ def _sampled(method: Method, sources: list[Tensor], how: Run, side: int) -> Esti
     return Estimate(draws.mean(dim=0), draws.std(dim=0).mean(dim=1, keepdim=True))
 
 
-def _intervals(method: Method, how: Run) -> dict[str, Any]:
+def _intervals(method: Method, how: Run, coloured: bool) -> dict[str, Any]:
     """Half widths of the uncertainty's intervals, of methods that know them."""
-    known = method.intervals(how.scale) if how.samples > 1 and isinstance(method, Calibrated) else {}
+    known = method.intervals(how.scale, coloured) if how.samples > 1 and isinstance(method, Calibrated) else {}
     return {"intervals": {f"{level} %": width for level, width in known.items()}} if known else {}
 
 

@@ -155,7 +155,7 @@ class Drawer(Method, Protocol):
 class Calibrated(Protocol):
     """A method that knows how many of its standard deviations hold the truth how often."""
 
-    def intervals(self, scale: int) -> dict[int, float]:
+    def intervals(self, scale: int, coloured: bool) -> dict[int, float]:
         """Half widths in standard deviations, by the share of pixels in percent; empty where it does not know."""
         ...
 

@@ -117,7 +117,7 @@ class TFSDiff:
             WeightsError: if there are no weights, or they belong to another network.
         """
         raw = self.raw_draws(sources, scale=scale, random=random, count=count)
-        spread = self._spread(scale)
+        spread = self._spread(scale, raw.mean.shape[1] > 1)
         if spread is None or raw.std is None:
             return raw
         return Estimate(raw.mean, spread.deviation(raw.std, raw.mean))
@@ -140,7 +140,7 @@ class TFSDiff:
         estimate = drawn(random.seed, self._walk) if in_one_step else pictures.mean(dim=0)
         return Estimate(estimate, pictures.std(dim=0).mean(dim=1, keepdim=True))
 
-    def intervals(self, scale: int) -> dict[int, float]:
+    def intervals(self, scale: int, coloured: bool) -> dict[int, float]:
         """Half widths of intervals in units of the deviation that `draws` tells, by their level in percent.
 
         Measured on validation people; none where the weights have none.
@@ -148,14 +148,15 @@ class TFSDiff:
         Raises:
             WeightsError: if there are no weights, or they belong to another network.
         """
-        spread = self._spread(scale)
+        spread = self._spread(scale, coloured)
         return {} if spread is None else spread.intervals
 
-    def _spread(self, scale: int) -> Spread | None:
+    def _spread(self, scale: int, coloured: bool) -> Spread | None:
         """How the deviation of draws is to be read, where they are drawn as the weights want it."""
         behaviour = self._model(torch.device("cpu")).behaviour
         as_they_want = self._walk == Walk() and behaviour.steps == 1
-        return behaviour.spread.get(scale) if as_they_want else None
+        known = behaviour.spread.get(scale, {}) if as_they_want else {}
+        return known.get("colour" if coloured else "grey")
 
     def _condition(self, model: Model, sources: Sequence[Tensor], scale: int, random: Random) -> Tensor:
         """All pictures that a model asks for, values -1..1."""
