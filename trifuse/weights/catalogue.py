@@ -38,7 +38,7 @@ _ENTRIES = (
         origin="trained by an earlier chain of recipes; see tfs-diff.md beside it",
         licence="Apache-2.0; research use, not a medical device",
         file="tfs-diff.safetensors",
-        sha256="b0e7cc0b43bddca8debf4d94b2e46515d63372a16da05001b067abbfc4161d55",
+        sha256="6ffd4e06d0f594a4b98e6cf2cc98c6bd9ff18fa37ffab8c2b57eeafac5dcf1c9",
         recipe="tfs-diff",
     ),
     Entry(
