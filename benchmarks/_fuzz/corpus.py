@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +107,8 @@ def _checkpoints(folder: Path) -> dict[Path, Callable[[Path], object]]:
     tensors = {"a.weight": torch.arange(12.0).reshape(3, 4), "a.bias": torch.zeros(3)}
     torch.save({"state_dict": tensors, "epoch": 3}, folder / "w.pt")
     save_file(tensors, folder / "w.safetensors", metadata={"kind": "x"})
-    np.savez_compressed(folder / "w.npz", **{name: value.numpy() for name, value in tensors.items()})
+    arrays: dict[str, Any] = {name: value.numpy() for name, value in tensors.items()}
+    np.savez_compressed(folder / "w.npz", **arrays)
     state = checkpoint.State("{}", 1, 1, {"psnr": 1.0}, {"loss": [1.0]}, tensors, dict(tensors), {"state": {}})
     checkpoint.save(folder / "checkpoint.pt", state)
     loaded = {folder / name: weight_files.load for name in ("w.pt", "w.safetensors", "w.npz")}

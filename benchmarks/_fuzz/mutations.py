@@ -14,9 +14,43 @@ from random import Random
 
 Mutation = Callable[[bytes, Random], bytes]
 
-EXTREMES = (0, 1, 2, 3, 7, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
+EXTREMES: tuple[int, ...] = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    32768,
+    65535,
+    65536,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+)
 EXTREMES += (2**63 - 1, 2**64 - 1, -1, -2, -128, -(2**15), -(2**31), -(2**63))
-TEXTS = ("", "nan", "inf", "-inf", "1e308", "-0", "1e-320", "9" * 10_000, "0x10", "null", "true", "[]", "{}", "..", "/")
+TEXTS: tuple[str, ...] = (
+    "",
+    "nan",
+    "inf",
+    "-inf",
+    "1e308",
+    "-0",
+    "1e-320",
+    "9" * 10_000,
+    "0x10",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "..",
+    "/",
+)
 TEXTS += (
     "../../../x",
     "=1+1",
@@ -231,7 +265,7 @@ def _zip(content: bytes, random: Random) -> bytes:
     return made.getvalue()
 
 
-VALUES = (
+VALUES: tuple[bytes, ...] = (
     b"",
     b"\0\0",
     b"\xff\xff",
@@ -277,7 +311,7 @@ def _dicom(content: bytes, random: Random) -> bytes:
         value = random.choice(VALUES) if way < 4 else _value(other)
         vr = element.VR if way < 3 or element.VR == "SQ" else random.choice(("US", "DS", "IS", "LO", "OB", "FD", "UN"))
         value += b"\0" * (len(value) % 2)
-        raw._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)  # type: ignore[attr-defined]
+        raw._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
     made = io.BytesIO()
     dataset.save_as(made, enforce_file_format=False)
     return made.getvalue()

@@ -193,7 +193,7 @@ class PublishedObjective(Objective[Settings]):
         for index in range(min(SHOWN, len(self.held_out))):
             stack = tensor(self.held_out.whole(index, scale)[None])
             truth, sources = stack[:, -3:], stack[:, :-3]
-            brightest = torch.stack(sources.split(3, dim=1)).amax(dim=0)
+            brightest = torch.stack(torch.split(sources, 3, dim=1)).amax(dim=0)
             found = psnr(self._sampled(network, sources * 2 - 1), truth)
             values.append((found, found - psnr(brightest, truth)))
         names = (f"x{scale} psnr", f"x{scale} gain")
