@@ -59,7 +59,7 @@ def main() -> None:
         for engine in given.engine:
             if given.what == "kills":
                 for attempt in range(given.times):
-                    kill_a_worker(table, calm, Path(folder) / f"{engine}{attempt}", engine, lasts)
+                    kill_a_worker(table, calm, Path(folder) / f"{engine}{attempt}", engine)
             else:
                 kill_the_parent(table, calm, Path(folder) / engine, engine, given.kills)
 
@@ -84,13 +84,13 @@ def command(table: Path, out: Path, engine: str) -> list[str]:
     return [sys.executable, "-m", "trifuse.cli.app", *words, "--engine", engine, "-j", "2", "--json"]
 
 
-def kill_a_worker(table: Path, calm: Path, out: Path, engine: str, lasts: float) -> None:
+def kill_a_worker(table: Path, calm: Path, out: Path, engine: str) -> None:
     """Kills one worker at a random moment of a run, and says what came of the run."""
     clock = time.monotonic()
     run = subprocess.Popen(command(table, out, engine), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    while len(results(out)) < 2 and run.poll() is None:
+    moment = random.randrange(2, len(results(calm)) * 3 // 4)
+    while len(results(out)) < moment and run.poll() is None:
         time.sleep(0.05)
-    time.sleep(random.uniform(0, 0.6 * lasts))
     killed = next(iter(random.sample(workers := list(_workers(run.pid)), min(1, len(workers)))), None)
     before = len(results(out))
     if killed is not None:
