@@ -3,7 +3,7 @@
     python scripts/which_method.py           # writes it
     python scripts/which_method.py --check   # exit code 1 where README.md says something else
 
-The results come from `trifuse bench lesions` (docs/results/lesions.csv), `trifuse bench table1`
+The results come from `trifuse bench lesions` (docs/lesions.csv), `trifuse bench table1`
 (docs/tfs-diff-table1.csv) and `scripts/compare_ddfm_palm.py` (docs/ddfm-palm.csv).
 """
 
@@ -68,18 +68,18 @@ QUESTIONS = (
     Question(
         "structures (T1, Gad, FLAIR ...), a lesion must not fade",
         "share of the lesion's contrast kept, weakest tenth of slices",
-        "results/lesions.csv",
-        lambda row: True,
-        lambda row: float(row["cnr_weakest_tenth"]),
-        lambda row: f"{float(row['cnr_weakest_tenth']):.2f}",
+        "lesions.csv",
+        lambda row: row["metric"] == "lesion_cnr" and "," not in row["method"],
+        lambda row: float(row["p10"]),
+        lambda row: f"{float(row['p10']):.2f}",
     ),
     Question(
         "structures, no edge must be lost",
         "strong edges kept of the source that keeps least",
-        "results/lesions.csv",
-        lambda row: True,
-        lambda row: float(row["recall"]),
-        lambda row: f"{float(row['recall']):.2f}",
+        "lesions.csv",
+        lambda row: row["metric"] == "edge_recall" and "," not in row["method"],
+        lambda row: float(row["mean"]),
+        lambda row: f"{float(row['mean']):.2f}",
     ),
     *(magnified(scale) for scale in ("2", "4", "8")),
     Question(
