@@ -46,7 +46,7 @@ def test_yaml(tmp_path: Path) -> None:
         ("l.csv", "study,t1,pet\n", "lists no study"),
         ("l.csv", "study,t1,pet\na,b,c\na,b,c\n", "two studies are named a"),
         ("l.yaml", "studies: [a, b]\n", "as a mapping"),
-        ("l.yaml", "studies: {a: [}\n", "not a YAML file"),
+        ("l.yaml", "studies: {a: [}\n", "not valid YAML"),
         ("none.csv", None, "cannot be read"),
     ],
 )
