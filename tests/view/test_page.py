@@ -174,7 +174,6 @@ def test_planes_are_linked_and_the_wheel_goes_through_slices(page: Any, address:
     assert np.abs(pixels(page, 0) - after[0]).mean() > 0.5
 
 
-@pytest.mark.slow
 def test_methods_are_run_compared_cancelled_and_saved(
     page: Any, address: Address, study: Study, tmp_path: Path
 ) -> None:
@@ -198,7 +197,10 @@ def test_methods_are_run_compared_cancelled_and_saved(
     page.wait_for_function("() => document.querySelectorAll('#scores thead th').length === 3")
     assert page.locator("#scores tbody tr").count() > 5
 
-    page.locator("[aria-label='mean'] .pick").click()
+    if not page.locator(
+        ".image.selected[aria-label='mean']"
+    ).count():  # a new result is selected, and a click undoes it
+        page.locator("[aria-label='mean'] .pick").click()
     with page.expect_download() as saving:
         page.locator(".image.selected .ends select").select_option("png")
     saving.value.save_as(tmp_path / "fused.png")
