@@ -68,15 +68,17 @@ def test_fuse_replaces_nothing_of_others(run: Run, theirs: str) -> None:
     assert run("fuse", "a.png", "b.png", "-m", "mean", "-o", out, "--overwrite")[0] == 0
 
 
-def test_a_fused_image_is_saved_over_its_like_alone(run: Run) -> None:
+def test_a_fused_image_is_saved_over_its_like_alone_if_asked(run: Run) -> None:
     mean, other = (fuse(["a.png", "b.png"], name) for name in ("mean", "max"))
-    mean.save("f.png")
-    mean.save("f.png")
+    mean.save("f.png", overwrite=False)
+    mean.save("f.png", overwrite=False)
     with pytest.raises(InputError, match="is there already"):
-        other.save("f.png")
+        other.save("f.png", overwrite=False)
     with pytest.raises(InputError, match=r"c.png: is there already"):
-        other.save("c.png")
-    other.save("f.png", overwrite=True)
+        other.save("c.png", overwrite=False)
+    other.save("f.png")
+    with pytest.raises(InputError, match=r"a.png"):
+        other.save("a.png")  # a source
 
 
 def test_compare_goes_on_with_the_same_sources(run: Run) -> None:

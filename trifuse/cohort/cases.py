@@ -66,7 +66,7 @@ def cases_of(paths: Sequence[Path], choice: Choice = Choice()) -> list[Case]:
         raise InputError(f"{one_line(paths[0])}: holds no case; give {EXAMPLE}")
     twice = [name for name, count in Counter(case.name for case in found).items() if count > 1]
     if twice:
-        raise InputError(f"{one_line(paths[0])}: two cases are called {twice[0]}; give each its own name")
+        raise InputError(f"{one_line(paths[0])}: two cases are called {one_line(twice[0])}; give each its own name")
     return found
 
 

@@ -38,7 +38,7 @@ class Fused:
         *,
         keep_patient: str | Path | None = None,
         bits: Bits | None = None,
-        overwrite: bool = False,
+        overwrite: bool = True,
     ) -> Path:
         """Writes the fused image in the format of the suffix, with its provenance beside it as JSON.
 
@@ -50,8 +50,8 @@ class Fused:
                 with a DICOM series of the volume.
             keep_patient: DICOM only: file or folder whose patient and study the new object joins.
             bits: bits per value where the format offers a choice (PNG 8, 16; TIFF 8, 16, 32); `self.bits` if not given.
-            overwrite: replace files that are there; otherwise only those of the same run are, which their provenance
-                tells: same sources, method, options and settings.
+            overwrite: replace files that are there, but never a source; if False, only those of the same run are, which
+                their provenance tells: same sources, method, options and settings.
 
         Returns:
             The path of the fused image.

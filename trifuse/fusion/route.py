@@ -9,7 +9,6 @@ This is the only place that knows the whole route. Methods say on their cards wh
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from trifuse.fusion import memory, uptake
 from trifuse.fusion.adapt import adaptations, check_device, magnified, remarks
 from trifuse.fusion.adapt import run as run_adapted
 from trifuse.fusion.fused import Fused
+from trifuse.fusion.saving import digest_of
 from trifuse.fusion.settings import Run, takes_settings
 from trifuse.methods import DEFAULT, get, origin
 from trifuse.methods.base import Calibrated, Drawer, Estimate, Method, card_of, configure
@@ -197,18 +197,6 @@ def _image(tensor: Tensor, affine: np.ndarray[Any, np.dtype[np.float64]]) -> Ima
     return Image(tensor[0].float().cpu().numpy(), affine=affine, modality=Modality.OTHER, origin="fused")
 
 
-def _digest(image: Image) -> str:
-    """SHA-256 of the native values; of a volume whose values follow from its window, without making all of them."""
-    found = hashlib.sha256()
-    if image.stored is None:
-        for channel in image.pixels:
-            for part in channel:
-                found.update(image.with_pixels(part.reshape(1, *part.shape[:1], -1)).native().tobytes())
-    else:
-        found.update(np.ascontiguousarray(image.stored).data)
-    return found.hexdigest()
-
-
 def _bits(images: Sequence[Image]) -> Literal[8, 16]:
     """16 if the grey sources are all of whole numbers finer than 8 bits, as slices of 10 to 16 bits are."""
     grey = [image for image in images if image.channels == 1]
@@ -254,7 +242,7 @@ def _told(method: Method, images: Sequence[Image], how: Run) -> dict[str, Any]:
                 "window": list(image.window),
                 "units": image.units,
                 "not_finite": not_finite(image),
-                "sha256": _digest(image),
+                "sha256": digest_of(image),
             }
             for image in images
         ],

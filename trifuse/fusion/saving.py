@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from trifuse import io, report
 from trifuse.core.drafts import sweep
+from trifuse.core.errors import InputError, TrifuseError, one_line
 from trifuse.core.extras import missing
 from trifuse.core.files import beside, plain
 from trifuse.core.replacing import check_absent
@@ -68,6 +72,34 @@ def check_replaces(told: Mapping[str, Any], path: Path, others: Sequence[Path] =
     check_absent(each for each in (path, record, *others) if not (same and os.path.abspath(each) in written))
 
 
+def check_no_source(told: Mapping[str, Any], path: Path) -> None:
+    """Refuses to replace an image that holds what a source holds and is no result of ours, wherever the source lay.
+
+    Raises:
+        InputError: if one would be.
+    """
+    if not path.is_file() or known_provenance(path) is not None:
+        return
+    try:
+        there = digest_of(io.read(path))
+    except TrifuseError:
+        return
+    if there in [source.get("sha256") for source in told.get("sources", ())]:
+        raise InputError(f"{one_line(path)}: is a source of this run, which it would replace; choose another name")
+
+
+def digest_of(image: Image) -> str:
+    """SHA-256 of the native values; of a volume whose values follow from its window, without making all of them."""
+    found = hashlib.sha256()
+    if image.stored is None:
+        for channel in image.pixels:
+            for part in channel:
+                found.update(image.with_pixels(part.reshape(1, *part.shape[:1], -1)).native().tobytes())
+    else:
+        found.update(np.ascontiguousarray(image.stored).data)
+    return found.hexdigest()
+
+
 def provenance_path(path: Path) -> Path:
     """Where the provenance of a result lies."""
     return path.with_name(path.name + ".json")
@@ -112,6 +144,7 @@ def write(
             report.check(picture)
         elif NO_MAP not in fused.provenance.setdefault("notes", []):
             fused.provenance["notes"].append(NO_MAP)
+    check_no_source(fused.provenance, path)
     if not overwrite:
         check_replaces(fused.provenance, path, [] if fused.uncertainty is None else [exact, picture])
     sweep(path.parent)
