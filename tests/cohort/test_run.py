@@ -70,6 +70,17 @@ def test_a_failed_case_is_a_row_with_its_reason(table: Path, tmp_path: Path) -> 
     assert cohort(jobs(table, tmp_path / "out")).fresh == 2
 
 
+def test_an_empty_mask_is_no_lesion(table: Path, tmp_path: Path) -> None:
+    for name, values in (("none", np.zeros((32, 32), np.uint8)), ("some", np.eye(32, dtype=np.uint8) * 255)):
+        Pillow.fromarray(values).save(table.parent / f"{name}.png")
+    text = table.read_text().splitlines()
+    table.write_text("\n".join([f"{text[0]},mask", f"{text[1]},none.png", f"{text[2]},some.png"]) + "\n")
+    without, with_lesion = cohort(jobs(table, tmp_path / "out", metrics="use")).records
+    assert "lesion_cnr" not in without["scores"]
+    assert "its mask is empty: nothing is measured within it" in without["notes"]
+    assert "lesion_cnr" in with_lesion["scores"]
+
+
 def test_shards_together_are_the_whole(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = cohort(jobs(table, out), shard=(1, 2))

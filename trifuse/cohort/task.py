@@ -141,7 +141,7 @@ def _made(job: Job) -> dict[str, Any]:
             fuse(aligned.images, method, run=run.changed(register="none")), [*finite_notes(images), *aligned.notes], run
         )
     written = _written(job, fused, aligned.images)
-    scores = _scores(job, fused, aligned.images)
+    scores, left_out = _scores(job, fused, aligned.images)
     return {
         "written": {kind: path.relative_to(job.folder).as_posix() for kind, path in written.items()},
         "scores": scores,
@@ -149,7 +149,7 @@ def _made(job: Job) -> dict[str, Any]:
         "moved_mm": max((fit.moved_mm for fit in aligned.fits), default=None),
         "doubtful": any(fit.doubtful for fit in aligned.fits),
         "seconds": sum(fused.provenance["seconds"].values()),
-        "notes": fused.provenance["notes"],
+        "notes": [*fused.provenance["notes"], *left_out],
         "size": list(fused.image.space),
     }
 
@@ -206,9 +206,15 @@ def _written(job: Job, fused: Fused, sources: Sequence[Image]) -> dict[str, Path
     return written
 
 
-def _scores(job: Job, fused: Fused, sources: Sequence[Image]) -> Mapping[str, float]:
+def _scores(job: Job, fused: Fused, sources: Sequence[Image]) -> tuple[Mapping[str, float], list[str]]:
+    """What is measured of a result, and what was left out, for the record: said for each case it would fill screens."""
     if not job.metrics:
-        return {}
+        return {}, []
     mask = None if job.case.mask is None else io.read(job.case.mask).native()[0] > 0
+    empty = mask is not None and not mask.any()
     reference = None if job.case.reference is None else io.read(job.case.reference)
-    return evaluate(fused, sources, reference, job.metrics, mask=mask)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        scores = evaluate(fused, sources, reference, job.metrics, mask=None if empty else mask)
+    notes = [str(each.message) for each in told]
+    return scores, ["its mask is empty: nothing is measured within it", *notes] if empty else notes
