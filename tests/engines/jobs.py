@@ -21,8 +21,9 @@ def behave(job: tuple[str, Path]) -> str:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "greedy":
-        bytearray(2**31).replace(b"1", b"2")
+        held = b"1" * 2**31
         time.sleep(20)
+        del held
     if name == "bad":
         raise InputError("study 7: no such file; name another")
     if name == "grids":

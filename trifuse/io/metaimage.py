@@ -54,6 +54,9 @@ _PER_AXIS = ("dimsize", "elementspacing", "elementsize", "offset", "position", "
 _PER_PAIR = ("transformmatrix", "rotation", "orientation")
 """Fields with a number for each axis, or for each pair of axes."""
 
+_LARGEST = 1e6
+"""Largest number of a direction, spacing or place (mm): ITK looks for the axes of a direction of 1e308 without end."""
+
 _MOST_AXES = 6
 _LONGEST_FIELD = 4096
 
@@ -63,7 +66,8 @@ def _check_plain(fields: dict[str, str], request: Request) -> None:
     axes = int(fields["ndims"])
     wanted = dict.fromkeys(_PER_AXIS, axes) | dict.fromkeys(_PER_PAIR, axes * axes)
     for name, value in fields.items():
-        counted = name not in wanted or len([float(word) for word in value.split()]) == wanted[name]
+        numbers = [float(word) for word in value.split()] if name in wanted else []
+        counted = len(numbers) == wanted.get(name, 0) and all(abs(number) <= _LARGEST for number in numbers)
         if not 1 <= axes <= _MOST_AXES or not counted or len(value) > _LONGEST_FIELD:
             raise InputError(f"{request.origin}: not valid MetaImage (its field {one_line(name[:60])}); export it anew")
 
