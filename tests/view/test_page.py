@@ -51,6 +51,7 @@ def slide(page: Any, selector: str, value: float) -> None:
 def mode(page: Any, name: str) -> None:
     """Layers, blend, wipe or compare."""
     page.locator(f"#modes [value={name}]").check(force=True)
+    page.wait_for_selector(f"#views[data-mode={name}]")
     settled(page)
 
 
@@ -101,7 +102,7 @@ def test_windows_colours_opacity_blend_and_wipe(page: Any, address: Address, stu
     high = page.locator(".image.selected input[type=number]").nth(1)
     high.fill("128")
     high.press("Enter")
-    assert pixels(page).mean() > 1.05 * before.mean()
+    assert pixels(page).mean() > 1.2 * before.mean()
     page.locator(".image.selected select").first.select_option("as opened")
     assert np.array_equal(pixels(page), before)
     page.locator(".image.selected select").nth(1).select_option("hot-iron")

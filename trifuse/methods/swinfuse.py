@@ -105,8 +105,8 @@ def fused_in_parts(net: Network, images: Sequence[Tensor], strategy: Strategy, s
     padded = functional.pad(torch.cat(list(images)), (0, -width % WINDOW, 0, -height % WINDOW), mode="replicate")
     reach = net.reach
     parts: list[tuple[Tensor, Tensor]] = []
-    for tile in track(cut(padded.shape[2:], side, 0, WINDOW), "tiles, activity"):
-        features = net.encode(padded[(..., *tile.seen)], "all")
+    for tile in track(cut(padded.shape[2:], side, reach, WINDOW), "tiles, activity"):
+        features = net.encode(padded[(..., *tile.seen)], "all")[(..., *tile.inner)]
         rows, columns = (min(s.stop, n) - s.start for s, n in zip(tile.made, (height, width), strict=True))
         parts.append(tuple(gathered(x.flatten(2), strategy) for x in features[:, :, :rows, :columns].chunk(2)))  # type: ignore[arg-type]
     per_channel = [whole_activity([part[k] for part in parts], height * width, strategy) for k in (0, 1)]

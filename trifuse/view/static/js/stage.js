@@ -65,6 +65,7 @@ function draw() {
     view.draw();
   });
   if (app.render && app.dims === 3 && app.mode !== "compare") draw3d();
+  stage.dataset.mode = app.mode; // what the canvases show now, for whoever waits for it
 }
 
 export const active = () => views.find((view) => view.element === document.activeElement) ?? views[0];
