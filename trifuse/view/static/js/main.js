@@ -111,6 +111,7 @@ async function begin() {
     await adopt(state);
   }
   find("busy").hidden = true;
+  await new Promise(requestAnimationFrame); // what came last is in the list and drawn
   document.documentElement.dataset.ready = "true";
   await loadNames();
   tell("list");
