@@ -50,13 +50,19 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="TFS-Diff's gain over BitonicX on bicubic sources, by patient.")
+    parser = choosing("TFS-Diff's gain over BitonicX on bicubic sources, by patient.", every=3)
+    parser.add_argument("--csv", type=Path, help="file for every case's figures")
+    return parser.parse_args()
+
+
+def choosing(description: str, every: int) -> argparse.ArgumentParser:
+    """The options that say which people and scales are measured."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--split", default="test", choices=("val", "test"))
     parser.add_argument("--sets", nargs="*", default=["aanlib2d", "lgg2d"])
     parser.add_argument("--scales", nargs="*", type=int, default=[2, 4, 8])
-    parser.add_argument("--every", type=int, default=3, help="which of a patient's cases are measured")
-    parser.add_argument("--csv", type=Path, help="file for every case's figures")
-    return parser.parse_args()
+    parser.add_argument("--every", type=int, default=every, help="which of a patient's cases are measured")
+    return parser
 
 
 def chosen(name: str, split: str, every: int) -> list[Case]:

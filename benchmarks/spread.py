@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.people import chosen, fused, psnr_of
+from benchmarks.people import choosing, chosen, fused, psnr_of
 from trifuse import weights
 from trifuse.core.random import Random
 from trifuse.diffusion.model import METADATA, behaviour_of
@@ -52,11 +52,7 @@ class Seen(NamedTuple):
 
 def main() -> None:
     """Prints shares and correlations; writes what was fitted."""
-    parser = argparse.ArgumentParser(description="How often TFS-Diff's intervals hold the truth.")
-    parser.add_argument("--split", default="test", choices=("val", "test"))
-    parser.add_argument("--sets", nargs="*", default=["aanlib2d", "lgg2d"])
-    parser.add_argument("--scales", nargs="*", type=int, default=[2, 4, 8])
-    parser.add_argument("--every", type=int, default=6, help="which of a patient's cases are measured")
+    parser = choosing("How often TFS-Diff's intervals hold the truth.", every=6)
     parser.add_argument("--patients", type=int, help="so many patients of each set; all unless given")
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--fit", type=Path, help="weights of tfs-diff to put the corrections into")

@@ -64,22 +64,29 @@ def magnified(scale: str) -> Question:
     )
 
 
+def of_lesions(case: str, measure: str, figure: tuple[str, str]) -> Question:
+    """Structures with a lesion; a metric and which figure of it decides, among methods with their own settings."""
+    metric, column = figure
+    return Question(
+        case,
+        measure,
+        "lesions.csv",
+        lambda row: row["metric"] == metric and "," not in row["method"],
+        lambda row: float(row[column]),
+        lambda row: f"{float(row[column]):.2f}",
+    )
+
+
 QUESTIONS = (
-    Question(
+    of_lesions(
         "structures (T1, Gad, FLAIR ...), a lesion must not fade",
         "share of the lesion's contrast kept, weakest tenth of slices",
-        "lesions.csv",
-        lambda row: row["metric"] == "lesion_cnr" and "," not in row["method"],
-        lambda row: float(row["p10"]),
-        lambda row: f"{float(row['p10']):.2f}",
+        ("lesion_cnr", "p10"),
     ),
-    Question(
+    of_lesions(
         "structures, no edge must be lost",
         "strong edges kept of the source that keeps least",
-        "lesions.csv",
-        lambda row: row["metric"] == "edge_recall" and "," not in row["method"],
-        lambda row: float(row["mean"]),
-        lambda row: f"{float(row['mean']):.2f}",
+        ("edge_recall", "mean"),
     ),
     *(magnified(scale) for scale in ("2", "4", "8")),
     Question(

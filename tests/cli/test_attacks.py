@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import pickle
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -18,7 +17,7 @@ import tifffile
 import torch
 from PIL import Image as Pillow
 
-from trifuse.cli.app import main
+from tests.cli.calls import called
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -40,7 +39,7 @@ NASTY = {
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs the command line in a folder "work" with a.png and b.png; exit code, stdout, stderr."""
     work = tmp_path / "work"
     work.mkdir()
@@ -51,16 +50,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.setenv("TRIFUSE_HOME", str(tmp_path / "home"))
 
     def run_it(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["trifuse", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = int(stopped.code or 0)
-        out, err = capsys.readouterr()
+        done = called(*arguments)
         assert {path.name for path in tmp_path.iterdir()} <= {"work", "home"}
         assert not Path("owned").exists()
-        return code, out, err
+        return done.code, done.stdout, done.stderr
 
     return run_it
 

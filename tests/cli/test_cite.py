@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.test_cli import trifuse
+from tests.cli.calls import trifuse
 from trifuse import methods
 from trifuse.core.errors import PluginError
 from trifuse.core.version import __version__

@@ -7,45 +7,16 @@ import json
 import re
 import subprocess
 import sys
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from tests.cli.calls import trifuse
 from tests.io.makers import dicom_slice
-from trifuse.cli.app import COMMANDS, main
-
-
-class Done(NamedTuple):
-    """What a command printed."""
-
-    stdout: str
-    stderr: str
-
-
-def trifuse(*arguments: object, code: int = 0) -> Done:
-    """Runs a command as its console script does, in this process (to start one takes seconds); checks its exit code."""
-    out, err, status = StringIO(), StringIO(), 0
-    with (
-        redirect_stdout(out),
-        redirect_stderr(err),
-        warnings.catch_warnings(),
-        patch.object(sys, "argv", ["trifuse", *map(str, arguments)]),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            status = int(end.code or 0)
-    done = Done(out.getvalue(), err.getvalue())
-    assert status == code, done.stderr + done.stdout
-    return done
+from trifuse.cli.app import COMMANDS
 
 
 def test_it_runs_in_a_process_of_its_own(pictures: list[Path], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import trifuse
+from tests.cli.calls import trifuse
 from trifuse.core.shelf import BENCHMARKS, TRAINING, shipped
 from trifuse.prepare import collections
 from trifuse.prepare.collections import COLLECTIONS, File, get

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import trifuse
+from tests.cli.calls import trifuse
 from trifuse.cli import doctor
 from trifuse.core.version import __version__
 from trifuse.weights import store

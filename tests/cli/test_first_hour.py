@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import trifuse
+from tests.cli.calls import trifuse
 from trifuse.cli.app import COMMANDS
 
 TRIFUSE = [sys.executable, "-m", "trifuse"]
@@ -19,9 +19,10 @@ TRIFUSE = [sys.executable, "-m", "trifuse"]
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of this kind are of Unix")
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
-    script = 'set -o pipefail; "$@" methods --json | head -n 1; echo "${PIPESTATUS[0]}"'
+    # `true` is gone long before the first line; `head` may take all of it first, since a pipe holds 64 kB.
+    script = 'set -o pipefail; "$@" methods --json | true; echo "${PIPESTATUS[0]}"'
     done = subprocess.run(["bash", "-c", script, "-", *TRIFUSE], capture_output=True, text=True, timeout=120)
-    assert done.stdout.splitlines() == ["[", "141"]
+    assert done.stdout.splitlines() == ["141"]
     assert done.stderr == ""
 
 

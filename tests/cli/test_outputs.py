@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -13,21 +13,20 @@ import tifffile
 from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter
 
+from tests.cli.calls import called
 from trifuse import fusion
-from trifuse.cli.app import main
 
+Run = Callable[..., tuple[int, str]]
 SIZE = (20, 24, 10)
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def run() -> Run:
     """Runs the command line in this process; returns its exit code and what it printed."""
 
     def run_it(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["trifuse", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        return int(stopped.value.code or 0), capsys.readouterr().err
+        done = called(*arguments)
+        return done.code, done.stderr
 
     return run_it
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,15 +11,15 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from tests.cli.calls import called
 from trifuse import fuse
-from trifuse.cli.app import main
 from trifuse.core.errors import InputError
 
 Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs the command line in this process, in a folder with a.png, b.png and c.png; exit code and stderr."""
     for name in "abc":
         noise = np.random.default_rng(ord(name)).integers(0, 256, (24, 24), dtype=np.uint8)
@@ -28,12 +27,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def run_it(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["trifuse", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stopped:
-            return int(stopped.code or 0), capsys.readouterr().err
-        return 0, capsys.readouterr().err
+        done = called(*arguments)
+        return done.code, done.stderr
 
     return run_it
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.cli.calls import trifuse
 from trifuse import report
-from trifuse.cli.app import main
 
 Run = Callable[..., str]
 LOST = "source 2: 5 of 1440 values are not finite; NaN is shown as black, infinities as the ends of the window"
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs a command in a folder with two volumes of a Mr Smith, the second of which lacks five values."""
     random = np.random.default_rng(0)
     for name in ("smith_t1", "smith_pet"):
@@ -32,15 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def run_it(*arguments: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["trifuse", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stopped:
-            code = int(stopped.code or 0)
-        err = capsys.readouterr().err
-        assert code == 0, err
-        return err
+        return trifuse(*arguments).stderr
 
     return run_it
 

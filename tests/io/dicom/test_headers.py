@@ -190,12 +190,18 @@ def test_a_dose_that_nobody_is_given_is_refused(tmp_path: Path, kilograms: float
         io.read(folder, units="suv")
 
 
+def one_slice_without(folder: Path, name: str) -> Path:
+    """Takes an attribute from the third file of a series, and says which file that is."""
+    path = sorted(folder.iterdir())[2]
+    lost = pydicom.dcmread(path)
+    delattr(lost, name)
+    lost.save_as(path)
+    return path
+
+
 def test_a_slice_that_names_no_frame_of_reference_belongs_to_the_others(tmp_path: Path) -> None:
     save_series(tmp_path, VOLUME)
-    path = sorted(tmp_path.iterdir())[2]
-    lost = pydicom.dcmread(path)
-    del lost.FrameOfReferenceUID
-    lost.save_as(path)
+    one_slice_without(tmp_path, "FrameOfReferenceUID")
     image = io.read(tmp_path)
     assert np.array_equal(image.native()[0], VOLUME)
     assert any("1 of 7 frames name no frame of reference" in note for note in image.notes)
@@ -203,10 +209,7 @@ def test_a_slice_that_names_no_frame_of_reference_belongs_to_the_others(tmp_path
 
 def test_the_slice_without_spacing_is_named(tmp_path: Path) -> None:
     save_series(tmp_path, VOLUME)
-    path = sorted(tmp_path.iterdir())[2]
-    lost = pydicom.dcmread(path)
-    del lost.PixelSpacing
-    lost.save_as(path)
+    path = one_slice_without(tmp_path, "PixelSpacing")
     with pytest.raises(InputError, match=f"7 DICOM images of which 1 .such as {path.name}. lack PixelSpacing"):
         io.read(tmp_path)
 
