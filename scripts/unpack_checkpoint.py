@@ -1,7 +1,8 @@
-"""Makes the `checkpoint.pt` of a run from one kept here in half precision: python training/unpack.py KEPT FOLDER.
+"""Makes weights to train on from of a run's end that is kept in training/ in half precision.
 
-Only weights are kept; the optimiser starts anew. The file that comes out holds weights to start from in `start:` of a
-recipe, as FOLDER/start.safetensors, since a checkpoint to resume needs the moments too.
+    python scripts/unpack_checkpoint.py training/cddfuse/checkpoint.pt runs/cddfuse
+
+FOLDER/start.safetensors is named in `start:` of a recipe. The optimiser starts anew: its moments are not kept.
 """
 
 from __future__ import annotations
